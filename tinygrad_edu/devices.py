@@ -1,0 +1,179 @@
+"""Devices: where a tensor's array lives. The only file that imports cupy.
+
+An array knows its own device. Operation bodies are plain `np.` functions and operators, which CuPy's arrays
+answer themselves; what NumPy cannot dispatch (creation, scattered addition, raw strides) goes through here.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+Array = Any  # numpy.ndarray, or cupy.ndarray on a GPU
+
+
+class device:
+    """A place for arrays: `device("cpu")`, `device("cuda")`, `device("cuda", 1)` or `device("cuda:1")`."""
+
+    __slots__ = ("index", "type")
+
+    def __init__(self, type: str | device | int, index: int | None = None) -> None:
+        if isinstance(type, device):
+            type, index = type.type, type.index
+        elif isinstance(type, int):
+            type, index = "cuda", type
+        elif isinstance(type, str) and ":" in type:
+            if index is not None:
+                raise RuntimeError(f"device: {type!r} already names an index; leave out index={index}")
+            type, _, number = type.partition(":")
+            if not number.isdecimal():
+                raise RuntimeError(f"Invalid device string: '{type}:{number}'; write 'cpu', 'cuda' or 'cuda:0'")
+            index = int(number)
+        if type not in ("cpu", "cuda"):
+            raise RuntimeError(f"Expected one of cpu, cuda device type at start of device string: {type}")
+        self.type, self.index = type, index
+
+    def __repr__(self) -> str:
+        return f"device(type={self.type!r})" if self.index is None else f"device(type={self.type!r}, index={self.index})"
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index))
+
+    def __reduce__(self) -> tuple:
+        return device, (self.type, self.index)
+
+
+CPU = device("cpu")
+_modules: dict[str, ModuleType | Any] = {"cpu": np}  # device type -> the array module that serves it
+_default = CPU
+
+
+def get_default_device() -> device:
+    """The device of tensors made without `device=`."""
+    return _default
+
+
+def set_default_device(d: device | str | None) -> None:
+    """Make `d` the device of tensors made without `device=`."""
+    global _default
+    _default = as_device(d) if d is not None else CPU
+
+
+def as_device(d: device | str | int | None) -> device:
+    """`d` as a device, the default one for None."""
+    if d is None:
+        return _default
+    return d if isinstance(d, device) else device(d)
+
+
+def module(d: device) -> Any:
+    """The array module that serves a device; cupy is imported here, when a GPU is first asked for."""
+    if d.type not in _modules:
+        _modules[d.type] = _import_cupy()
+    return _modules[d.type]
+
+
+def _import_cupy() -> Any:
+    reason = "tinygrad_edu was asked for device 'cuda': {}"
+    try:
+        import cupy
+    except ImportError as error:
+        install = "pip install 'tinygrad_edu[cuda12]' (CUDA 12) or 'tinygrad_edu[cuda13]' (CUDA 13)"
+        raise RuntimeError(reason.format(f"cupy cannot be imported ({error}); write {install}")) from None
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except Exception as error:
+        raise RuntimeError(reason.format(f"no NVIDIA driver answers ({error})")) from None
+    if not count:
+        raise RuntimeError(reason.format("the driver finds no GPU"))
+    return cupy
+
+
+def cuda_is_available() -> bool:
+    """Whether arrays can be put on a GPU."""
+    try:
+        module(device("cuda"))
+    except RuntimeError:
+        return False
+    return True
+
+
+def of(array: Array) -> device:
+    """Where an array lives."""
+    if type(array) is np.ndarray:
+        return CPU
+    where = getattr(array, "device", None)
+    return CPU if where is None or where == "cpu" else device("cuda", int(getattr(where, "id", 0)))
+
+
+def module_of(array: Array) -> Any:
+    """The array module that serves an array's device."""
+    return np if type(array) is np.ndarray else module(of(array))
+
+
+def is_array(value: Any) -> bool:
+    """Whether a value is an array of one of the devices in use."""
+    return any(isinstance(value, m.ndarray) for m in _modules.values())
+
+
+def move(array: Array, d: device) -> Array:
+    """The array on device `d`: itself if it is there already, else a copy."""
+    here = of(array)
+    if here.type == d.type and d.index in (None, here.index):
+        return array
+    if d.type == "cpu":
+        return module_of(array).asnumpy(array)
+    xp = module(d)
+    with xp.cuda.Device(d.index or 0):
+        return xp.asarray(array)
+
+
+def empty(shape: Any, dtype: Any, like: Array) -> Array:
+    """A new array of any content beside `like`."""
+    return module_of(like).empty(shape, dtype)
+
+
+def zeros(shape: Any, dtype: Any, like: Array) -> Array:
+    """A new array of zeros beside `like`."""
+    return module_of(like).zeros(shape, dtype)
+
+
+def ones(shape: Any, dtype: Any, like: Array) -> Array:
+    """A new array of ones beside `like`."""
+    return module_of(like).ones(shape, dtype)
+
+
+def full(shape: Any, value: Any, dtype: Any, like: Array) -> Array:
+    """A new array of one value beside `like`."""
+    return module_of(like).full(shape, value, dtype)
+
+
+def arange(*limits: Any, like: Array, dtype: Any = np.int64) -> Array:
+    """Evenly spaced numbers beside `like`."""
+    return module_of(like).arange(*limits, dtype=dtype)
+
+
+def asarray(value: Any, like: Array, dtype: Any = None) -> Array:
+    """A value (a number, a list, an array) as an array beside `like`."""
+    return module_of(like).asarray(value, dtype)
+
+
+def scatter_add(target: Array, index: Any, values: Array) -> None:
+    """`target[index] += values`, where an index that comes twice adds twice."""
+    if type(target) is np.ndarray:
+        np.add.at(target, index, values)
+    else:
+        module_of(target).add.at(target, index, values)
+
+
+def as_strided(array: Array, shape: Any, strides: Any) -> Array:
+    """A window on an array's memory by shape and strides in bytes; the caller keeps it inside the memory."""
+    return module_of(array).lib.stride_tricks.as_strided(array, shape, strides)

@@ -1,0 +1,59 @@
+"""The form of an error message: the operation and its tensors, what went wrong, where from, what to write instead."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+
+
+def describe(value: Any) -> str:
+    """A value in a message: a tensor or array by dtype and shape, anything else as itself, shortened."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    if shape is not None and dtype is not None:
+        return f"{str(dtype).removeprefix('torch.')}{list(shape)}"
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def message(what: str, wrong: str, origin: str = "", instead: str = "") -> str:
+    """The four parts in one text; the last two only where they are known."""
+    text = f"{what}: {wrong}"
+    if origin:
+        text += f"\n  from: {origin}"
+    if instead:
+        text += f"\n  write instead: {instead}"
+    return text
+
+
+def translated(name: str, inputs: list[Any], error: Exception) -> Exception:
+    """NumPy's complaint about an operation as PyTorch raises it: same type, with the operation and its tensors."""
+    what = f"{name}({', '.join(describe(v) for v in inputs)})"
+    wrong = str(error)
+    if isinstance(error, (RuntimeError, NotImplementedError)):
+        return error
+    if isinstance(error, np.exceptions.AxisError) and error.ndim is not None:
+        bound = max(error.ndim, 1)
+        wrong = f"Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {error.axis})"
+        return IndexError(message(what, wrong))
+    if isinstance(error, IndexError):
+        return IndexError(message(what, wrong))
+    if isinstance(error, (TypeError, OverflowError)):
+        return type(error)(message(what, wrong))
+    if isinstance(error, MemoryError):
+        return RuntimeError(message(what, f"out of memory: {wrong}", instead="a smaller batch, or torch.no_grad()"))
+    return RuntimeError(message(what, mismatch(inputs) or wrong))
+
+
+def mismatch(inputs: list[Any]) -> str:
+    """Where the shapes of tensors cannot be broadcast together, which lengths disagree."""
+    shapes = [v.shape for v in inputs if hasattr(v, "shape")]
+    for a, b in itertools.pairwise(shapes):
+        for d in range(1, min(len(a), len(b)) + 1):
+            if a[-d] != b[-d] and 1 not in (a[-d], b[-d]):
+                return (
+                    f"The size of tensor a ({a[-d]}) must match the size of tensor b ({b[-d]}) "
+                    f"at non-singleton dimension {max(len(a), len(b)) - d}"
+                )
+    return ""

@@ -1,0 +1,10 @@
+"""`torch.nn.functional`: the operations of networks with PyTorch's signatures. Thin faces over `tinygrad_edu.ops`."""
+
+from .activations import *
+from .attention import *
+from .convolution import *
+from .losses import *
+from .normalization import *
+from .pooling import *
+from .resampling import *
+from .sparse import *

@@ -1,0 +1,3 @@
+"""Activations."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Attention, fused, with its plain definition."""
+
+from __future__ import annotations

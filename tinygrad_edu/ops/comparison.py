@@ -1,0 +1,3 @@
+"""Comparisons, logic and bits: results without a gradient."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Embedding and dropout with explicit masks."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Linear algebra: factorisations, solutions, determinants, norms."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Normalisation over batches, channels, groups and rows."""
+
+from __future__ import annotations

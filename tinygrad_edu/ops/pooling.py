@@ -1,0 +1,3 @@
+"""Pooling: maxima, averages and norms over windows."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Resampling: windows unfolded and folded, interpolation, grids, pixel shuffles."""
+
+from __future__ import annotations

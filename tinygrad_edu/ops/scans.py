@@ -1,0 +1,3 @@
+"""Scans: running sums, products and extremes along a dimension."""
+
+from __future__ import annotations

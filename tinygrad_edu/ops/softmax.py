@@ -1,0 +1,3 @@
+"""The softmax family, in stable forms."""
+
+from __future__ import annotations

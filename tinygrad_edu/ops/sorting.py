@@ -1,0 +1,3 @@
+"""Order: sorting, selection, ranks, histograms."""
+
+from __future__ import annotations

@@ -1,0 +1,672 @@
+"""`Tensor`: an array, its gradient, and its place in the graph. The mathematics is bound to it by `ops`."""
+
+from __future__ import annotations
+
+import copy
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import devices, dtypes
+from .autograd import graph
+from .autograd.graph import Handle, Hooks, Node, Version, walk
+from .errors import message
+
+new = object.__new__
+
+
+class Size(tuple):
+    """The shape of a tensor: a tuple that knows how many elements it stands for."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """The number of elements."""
+        n = 1
+        for length in self:
+            n *= length
+        return n
+
+    def __repr__(self) -> str:
+        return f"torch.Size({list(self)})"
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        return Size(found) if isinstance(index, slice) else found
+
+    def __add__(self, other: tuple) -> Size:
+        return Size(tuple(self) + tuple(other))
+
+
+class Tensor:
+    """An n-dimensional array that remembers how it was computed.
+
+    A tensor requires a gradient exactly when it has a `node`: a `Leaf`, where gradients end in `grad`, or the
+    node of the operation that made it. What most tensors never have is a class attribute until it is set.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "array", "node")
+    array: Any
+    node: Node | None
+    __array_priority__ = 1000  # NumPy's operators leave mixed expressions to ours
+    _grad: Tensor | None = None
+    _version: Version | None = None  # shared by all views of the same memory, made on first use
+    _origin: tuple[Tensor, tuple] | None = None  # of a view: the tensor it shows, and the operations from there
+
+    def __new__(cls, *data: Any, device: Any = None) -> Tensor:
+        """PyTorch's first constructor: `Tensor(2, 3)` is uninitialised, `Tensor([2, 3])` holds these numbers."""
+        return legacy_constructor(cls, dtypes.get_default_dtype(), data, device)
+
+    # --- what it is -----------------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        """The lengths of the dimensions."""
+        return Size(self.array.shape)
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        """The type of the elements."""
+        return dtypes.OF_NUMPY[self.array.dtype]
+
+    @property
+    def device(self) -> devices.device:
+        """Where the array lives."""
+        return devices.of(self.array)
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self.array.ndim
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes an element."""
+        return self.array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.array.nbytes
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether the array lives on a GPU."""
+        return self.device.type == "cuda"
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether the array lives in the computer's own memory."""
+        return self.device.type == "cpu"
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or one of its lengths."""
+        if dim is None:
+            return self.shape
+        if not -max(self.ndim, 1) <= dim < max(self.ndim, 1) or not self.ndim:
+            raise IndexError(dimension_out_of_range(dim, self.ndim))
+        return self.array.shape[dim]
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps between neighbours along each dimension, in elements."""
+        strides = tuple(s // self.array.itemsize for s in self.array.strides)
+        return strides if dim is None else strides[dim]
+
+    def storage_offset(self) -> int:
+        """Elements between the start of the memory and the first element here."""
+        root = self.array
+        while getattr(root, "base", None) is not None and hasattr(root.base, "__array_interface__"):
+            root = root.base
+        start = root.__array_interface__["data"][0]
+        return (self.array.__array_interface__["data"][0] - start) // self.array.itemsize
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        if self.is_cuda:
+            return self.array.data.ptr
+        return self.array.__array_interface__["data"][0]
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the elements lie in memory in the order of their indices."""
+        return bool(self.array.flags.c_contiguous)
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self.array.ndim
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self.array.size
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Bytes an element."""
+        return self.array.itemsize
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are real floating-point numbers."""
+        return self.array.dtype.kind == "f"
+
+    def is_complex(self) -> bool:
+        """Whether the elements are complex numbers."""
+        return self.array.dtype.kind == "c"
+
+    def is_signed(self) -> bool:
+        """Whether the elements can be negative."""
+        return self.array.dtype.kind in "ifc"
+
+    # --- its place in the graph -----------------------------------------------------------------------------
+
+    def edge(self) -> Node | None:
+        """Where a gradient of this tensor goes, None if nowhere. A view follows writes made elsewhere."""
+        node = self.node
+        if node is None or node.version is None or self._origin is None:
+            return node
+        if node.number > node.version.stamp:
+            return node
+        base, recipe = self._origin
+        if base.edge() is None:
+            return None
+        mode = graph.set_recording(True)
+        try:
+            for op, options in recipe:
+                base = op.call(base, *options)
+        finally:
+            graph.recording.reset(mode)
+        self.node = base.node
+        return self.node
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are computed for this tensor."""
+        return self.edge() is not None
+
+    @requires_grad.setter
+    def requires_grad(self, flag: bool) -> None:
+        self.requires_grad_(flag)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for the gradient of this tensor, or stop asking."""
+        node = self.edge()
+        if node is not None and not isinstance(node, Leaf):
+            if not requires_grad:
+                raise RuntimeError(
+                    "you can only change requires_grad flags of leaf variables. If you want to use a computed "
+                    "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+                )
+        elif not requires_grad:
+            self.node = None
+        elif node is None:
+            if self.array.dtype.kind not in "fc":
+                raise RuntimeError(
+                    "only Tensors of floating point and complex dtype can require gradients, "
+                    f"not {self.dtype}; write .float() first"
+                )
+            self._origin = None
+            self.node = Leaf(self)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the tensor was made by the user, not by a recorded operation."""
+        node = self.edge()
+        return node is None or isinstance(node, Leaf)
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The node of the operation that made this tensor."""
+        node = self.edge()
+        return None if node is None or isinstance(node, Leaf) else node.as_function()[0]
+
+    @property
+    def output_nr(self) -> int:
+        """Which of its operation's results this is."""
+        node = self.edge()
+        return 0 if node is None else node.as_function()[1]
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient, summed over all `backward` calls since it was last set to None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
+            if value.array.shape != self.array.shape:
+                wrong = f"the gradient's shape {list(value.shape)} is not the tensor's, {list(self.shape)}"
+                raise RuntimeError(message("assigned grad has data of a different size", wrong))
+            if value.array.dtype != self.array.dtype:
+                wrong = f"the gradient is {value.dtype}, the tensor {self.dtype}"
+                raise RuntimeError(message("assigned grad has data of a different type", wrong))
+        self._grad = value
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory without the graph. Writing through it is seen by the checks of saved values."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        self.array = value.array
+        if isinstance(self.node, Leaf):
+            self.node.shape = value.array.shape
+
+    def detach(self) -> Tensor:
+        """The same memory as a tensor that is no part of the graph."""
+        t = new(Tensor)
+        t.array, t.node = self.array, None
+        t._version = self.version()
+        return t
+
+    def detach_(self) -> Tensor:
+        """Leave the graph."""
+        if self._origin is not None:
+            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        self.node = None
+        return self
+
+    def version(self) -> Version:
+        """The counter of writes into this tensor's memory, shared with its views."""
+        if self._version is None:
+            self._version = Version()
+            if self.node is not None:
+                self.node.share(self._version)
+        return self._version
+
+    @property
+    def _base(self) -> Tensor | None:
+        """Of a view: the tensor whose memory it shows."""
+        return None if self._origin is None else self._origin[0]
+
+    def _is_view(self) -> bool:
+        return self._origin is not None
+
+    def retain_grad(self) -> None:
+        """Keep this tensor's gradient in `grad` although it is not a leaf."""
+        node = self.edge()
+        if node is None:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if isinstance(node, Leaf):
+            return
+        ref = weakref.ref(self)
+
+        def retain(g: Any) -> None:
+            t = ref()
+            if t is not None:
+                g = outside(g)
+                t._grad = g if t._grad is None else t._grad + g
+
+        node.some_hooks().retain = retain
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `retain_grad` was called on this tensor."""
+        node = self.edge()
+        return node is not None and node.hooks is not None and node.hooks.retain is not None
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Handle:
+        """Call `hook(gradient)` whenever a gradient of this tensor is computed; its answer replaces the gradient."""
+        node = self.edge()
+        if node is None:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        return Handle(node.some_hooks().tensor, lambda g: replaced(hook, g))
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> Handle:
+        """Call `hook(tensor)` after a gradient was added into this leaf's `grad`."""
+        if not isinstance(self.node, Leaf):
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        ref = weakref.ref(self)
+
+        def after(results: list, g: Any) -> list:
+            hook(ref())
+            return results
+
+        return Handle(self.node.some_hooks().after, after)
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Tensor | Sequence[Tensor] | None = None,
+    ) -> None:
+        """Compute the gradients of all leaves behind this tensor and add them into their `grad`."""
+        run_backward([self], [gradient], retain_graph, create_graph, inputs)
+
+    # --- out of the engine: numbers, arrays, copies -----------------------------------------------------------
+
+    def item(self) -> Any:
+        """The only element, as a Python number."""
+        if self.array.size != 1:
+            raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
+        return self.array.item()
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers."""
+        return self.array.tolist()
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The same memory as a NumPy array."""
+        if not force and self.requires_grad:
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+            )
+        if not force and self.is_cuda:
+            raise TypeError(
+                f"can't convert {self.device} device type tensor to numpy. "
+                "Use Tensor.cpu() to copy the tensor to host memory first."
+            )
+        return devices.move(self.array, devices.CPU)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        if self.requires_grad:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.array.__dlpack_device__()
+
+    def __len__(self) -> int:
+        if not self.array.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return self.array.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.array.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))
+
+    def __bool__(self) -> bool:
+        if self.array.size != 1:
+            count = "no values" if not self.array.size else "more than one value"
+            instead = "; write .any() or .all()" if self.array.size else ""
+            raise RuntimeError(f"Boolean value of Tensor with {count} is ambiguous{instead}")
+        return bool(self.array.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self.array.size != 1 or self.array.dtype.kind not in "iub":
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.array.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if not self.array.ndim else object.__format__(self, spec)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol "
+                "at the moment; write x.detach().clone()"
+            )
+        t = new(type(self))
+        memo[id(self)] = t
+        t.__setstate__((self.array.copy(), self.requires_grad, copy.deepcopy(self._user_state(), memo)))
+        t._grad = copy.deepcopy(self._grad, memo)
+        return t
+
+    def __reduce_ex__(self, protocol: int) -> tuple:
+        array = devices.move(self.array, devices.CPU)
+        state = (array, self.requires_grad, self._user_state())
+        return _rebuild, (type(self), str(self.device)), state
+
+    def __setstate__(self, state: tuple) -> None:
+        self.array, requires_grad, attributes = state
+        self.node = Leaf(self) if requires_grad else None
+        self.__dict__.update(attributes)
+
+    def _user_state(self) -> dict:
+        """What the user has set as attributes."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("_grad", "_version", "_origin")}
+
+    @classmethod
+    def _make_subclass(cls, data: Tensor, require_grad: bool = False) -> Tensor:
+        t = new(cls)
+        t.array, t.node = data.array, None
+        t._version = data.version()
+        return t.requires_grad_() if require_grad else t
+
+
+def _rebuild(cls: type[Tensor], device: str) -> Tensor:
+    return new(cls)
+
+
+def wrap(array: Any, node: Node | None = None) -> Tensor:
+    """An array as a tensor."""
+    t = new(Tensor)
+    t.array, t.node = array, node
+    return t
+
+
+def legacy_constructor(cls: type, dtype: dtypes.dtype, data: tuple, device: Any) -> Tensor:
+    """`Tensor(...)`, `FloatTensor(...)`: sizes, or one list, array or tensor of numbers."""
+    xp = devices.module(devices.as_device(device))
+    t = new(cls)
+    t.node = None
+    if len(data) == 1 and isinstance(data[0], Tensor):
+        t.array = data[0].array.astype(dtype.numpy, copy=False)
+    elif len(data) == 1 and not isinstance(data[0], (int, Size)):
+        if isinstance(data[0], float):
+            raise TypeError("new(): data must be a sequence (got float); write tensor(value)")
+        t.array = xp.asarray(np.array(data[0], dtype.numpy))
+    else:
+        shape = data[0] if data and isinstance(data[0], Size) else data or (0,)
+        t.array = xp.empty(shape, dtype.numpy)
+    return t
+
+
+def dimension_out_of_range(dim: int, ndim: int) -> str:
+    """PyTorch's sentence for a dimension that is not there."""
+    bound = max(ndim, 1)
+    return f"Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {dim})"
+
+
+# --- gradients at the ends of the walk ------------------------------------------------------------------------
+# Inside the walk the gradient of a complex value is the derivative itself; users, hooks and leaves get PyTorch's
+# convention, its conjugate.
+
+
+def conjugated(g: Any) -> Any:
+    """The gradient in the other convention; real ones are the same in both."""
+    raw = g.array if isinstance(g, Tensor) else g
+    return g if raw.dtype.kind != "c" else g.conj()
+
+
+def outside(g: Any) -> Tensor:
+    """A gradient of the walk (an array, or a tensor while it is recorded) as users see it."""
+    g = conjugated(g)
+    return g if isinstance(g, Tensor) else wrap(np.asarray(g) if isinstance(g, np.generic) else g)
+
+
+def replaced(hook: Callable[[Tensor], Tensor | None], g: Any) -> Any:
+    """A gradient of the walk as a user's hook leaves it."""
+    answer = hook(outside(g))
+    if answer is None:
+        return g
+    if not isinstance(answer, Tensor):
+        raise TypeError(f"hook returned {type(answer).__name__}, expected a Tensor or None")
+    if answer.array.shape != g.shape:
+        wrong = f"it has returned a gradient of shape {list(answer.shape)} for one of shape {list(g.shape)}"
+        raise RuntimeError(message("hook", wrong))
+    answer = conjugated(answer)
+    return answer if isinstance(g, Tensor) else answer.array
+
+
+class TensorNode(Node):
+    """A node whose hooks see tensors."""
+
+    __slots__ = ()
+
+    def register_hook(self, hook: Callable) -> Handle:
+        """After this node has run, call `hook(input_gradients, result_gradients)`."""
+
+        def after(results: list, g: Any) -> list:
+            by_edge: dict[Node, Any] = {}
+            for edge, gx in results:
+                by_edge[edge] = by_edge[edge] + gx if edge in by_edge else gx
+            given = tuple(None if e is None or e not in by_edge else outside(by_edge[e]) for e in self.edges)
+            answer = hook(given, self._seen(g))
+            if answer is None:
+                return results
+            answer = answer if isinstance(answer, tuple) else (answer,)
+            pairs = zip(self.edges, answer, strict=True)
+            return [(e, self._raw(a, g)) for e, a in pairs if e is not None and a is not None]
+
+        return Handle(self.some_hooks().after, after)
+
+    def register_prehook(self, hook: Callable) -> Handle:
+        """Before this node runs, call `hook(result_gradients)`."""
+
+        def before(g: Any) -> Any:
+            answer = hook(self._seen(g))
+            if answer is None:
+                return g
+            answers = answer if isinstance(answer, tuple) else (answer,)
+            if isinstance(g, graph.Several):
+                return graph.Several({k: self._raw(a, g) for k, a in enumerate(answers) if a is not None})
+            return self._raw(answers[0], g)
+
+        return Handle(self.some_hooks().before, before)
+
+    def _seen(self, g: Any) -> tuple[Tensor | None, ...]:
+        if isinstance(g, graph.Several):
+            return tuple(outside(g[k]) if k in g else None for k in range(max(g) + 1))
+        return (outside(g),)
+
+    def _raw(self, t: Tensor, like: Any) -> Any:
+        t = conjugated(t)
+        sample = next(iter(like.values())) if isinstance(like, graph.Several) else like
+        return t if isinstance(sample, Tensor) else t.array
+
+
+class Leaf(TensorNode):
+    """The end of a path: adds what arrives into its tensor's `grad`. It does not keep the tensor alive."""
+
+    __slots__ = ("tensor",)
+    edges = ()
+    takes = True
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = weakref.ref(tensor)
+        self.shape = tensor.array.shape
+        self.number = graph.tick()
+        self.version = tensor._version
+        self.hooks: Hooks | None = None
+
+    def back(self, g: Any, create_graph: bool) -> list:
+        t = self.tensor()
+        if t is not None:
+            if isinstance(g, np.ndarray) and g.base is not None:
+                g = g.copy()  # a window on somebody else's memory
+            g = outside(g)
+            if t._grad is None:
+                t._grad = g
+            elif create_graph or t._grad.node is not None:
+                t._grad = t._grad + g
+            else:
+                t._grad.array += g.array
+                t._grad.version().write()
+        return []
+
+    @property
+    def variable(self) -> Tensor | None:
+        """The tensor whose gradient ends here."""
+        return self.tensor()
+
+    def name(self) -> str:
+        return "AccumulateGrad"
+
+
+def run_backward(
+    tensors: Sequence[Tensor],
+    gradients: Sequence[Tensor | None],
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """Add the gradients of all leaves (or of `inputs`) behind the tensors into their `grad`."""
+    roots = [root(t, g, create_graph, "backward") for t, g in zip(tensors, gradients, strict=True)]
+    retain = create_graph if retain_graph is None else retain_graph
+    if inputs is None:
+        walk(roots, create_graph=create_graph, retain_graph=retain)
+        return
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if not inputs:
+        raise RuntimeError("'inputs' argument to backward cannot be empty.")
+    nodes = [target(t, "backward") for t in inputs]
+    found = walk(roots, create_graph=create_graph, retain_graph=retain, targets=nodes)
+    for t, node in zip(inputs, nodes, strict=True):
+        if node in found:
+            g = outside(found[node])
+            g = g if create_graph else wrap(g.array.copy())
+            t._grad = g if t._grad is None else t._grad + g
+
+
+def target(t: Tensor, what: str) -> Node:
+    """The node at which a gradient for `t` is to be picked up."""
+    node = t.edge()
+    if node is None:
+        raise RuntimeError(
+            message(what, f"one of the inputs, {list(t.shape)}, does not require grad", instead="x.requires_grad_()")
+        )
+    return node
+
+
+def root(t: Tensor, g: Tensor | None, create_graph: bool, what: str) -> tuple[Node, Any]:
+    """Where a walk begins, and with which gradient."""
+    node = t.edge()
+    if node is None:
+        raise RuntimeError(
+            message(
+                f"{what} of a tensor of shape {list(t.shape)}",
+                "element 0 of tensors does not require grad and does not have a grad_fn",
+                instead="make an input with requires_grad=True, and compute the result outside no_grad()",
+            )
+        )
+    if g is None:
+        if t.array.size != 1:
+            raise RuntimeError(
+                message(
+                    f"{what} of a tensor of shape {list(t.shape)}",
+                    "grad can be implicitly created only for scalar outputs",
+                    instead="x.sum().backward(), or x.backward(gradient) with a gradient of the same shape",
+                )
+            )
+        if t.array.dtype.kind == "c":
+            raise RuntimeError(
+                f"grad can be implicitly created only for real scalar outputs but got {t.dtype}; write x.abs() first"
+            )
+        g = wrap(devices.ones(t.array.shape, t.array.dtype, like=t.array))
+    elif not isinstance(g, Tensor):
+        raise TypeError(f"gradients can be either Tensors or None, but got {type(g).__name__}")
+    elif g.array.shape != t.array.shape:
+        wrong = f"a gradient of shape {list(g.shape)} was given"
+        raise RuntimeError(message(f"Mismatch in shape: {what} of a tensor of shape {list(t.shape)}", wrong))
+    elif g.array.dtype != t.array.dtype:
+        if t.array.dtype.kind != "c" and g.array.dtype.kind == "c":
+            raise RuntimeError(f"{what}: a complex gradient was given for a real tensor; write gradient.real")
+        g = g.to(t.dtype)
+    g = conjugated(g)
+    return node, g if create_graph else g.array
