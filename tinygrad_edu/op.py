@@ -18,23 +18,21 @@ from __future__ import annotations
 import inspect
 from collections import namedtuple
 from collections.abc import Callable, Sequence
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from . import devices, dtypes
 from .autograd import graph
-from .autograd.graph import FREED, Several, recording, tick, walk
+from .autograd.graph import recording, tick
 from .errors import describe, message, translated
-from .tensor import Leaf, Tensor, TensorNode, new, wrap
+from .plan import OPS, OpNode, Pick, Plan
+from .tensor import Tensor, TensorNode, new, wrap
 
 ndarray = np.ndarray
-OPS: dict[str, Op] = {}  # every operation, by name
 F32, F64 = np.dtype("float32"), np.dtype("float64")
 MISSING = object()
 PYTORCH_NAMES = {"axis": "dim", "keepdims": "keepdim", "input": 0, "self": 0, "tensors": 0, "other": 1}
-OPTIONS = frozenset("dim dims dim0 dim1 shape keepdim index start length step shifts correction needs".split())
 
 
 class Op:
@@ -131,217 +129,6 @@ class Op:
 
 def _missing(value: Any) -> Any:
     return value if value is MISSING else None
-
-
-class Plan:
-    """The way back for one set of arguments: which rules run, and what is kept for them."""
-
-    __slots__ = ("constants", "frees", "kinds", "op", "pick", "rules", "simple", "singles")
-
-    def __init__(self, op: Op, needs: int) -> None:
-        self.op = op
-        kinds: dict[tuple[str, int], int] = {}  # what is kept, and where
-        self.rules: list[tuple[tuple[int, ...], Callable, tuple[int, ...], tuple[int, ...]]] = []
-        missing = [op.names[i] for i in range(op.arity) if needs >> i & 1 and not self._has_rule(op, i)]
-        if missing or not op.rules:
-            raise NotImplementedError(f"the derivative for '{(missing or op.names)[0]}' of '{op.name}' is not implemented")
-        for key, rule in op.rules.items():
-            positions = tuple(op.names.index(name) for name in key.split(","))
-            if op.sequence or any(needs >> p & 1 for p in positions):
-                asked = rule.__code__.co_varnames[: rule.__code__.co_argcount]
-                results = [op.results.index(a[2:]) for a in asked if a.startswith("g_")]
-                asks = [self._ask(op, a) for a in asked if a != "g" and not a.startswith("g_")]
-                spots = tuple(kinds.setdefault(ask, len(kinds)) for ask in asks)
-                self.rules.append((positions, rule, tuple(results), spots))
-        if op.plain:
-            for i in range(len(op.names)):
-                kinds.setdefault(("input", i), len(kinds))
-        self.kinds = tuple(kinds)
-        self.constants = tuple(
-            i for kind, i in self.kinds if kind == "input" and not (needs >> i & 1) and op.names[i] not in OPTIONS
-        )
-        self.frees = any(
-            kind in ("result", "extra") or (kind == "input" and op.names[i] not in OPTIONS) for kind, i in self.kinds
-        )
-        self.simple = not (op.several or op.sequence or any(len(positions) > 1 for positions, *_ in self.rules))
-        self.singles = [(positions[0], rule, spots) for positions, rule, _, spots in self.rules]
-        self.pick = self._picker(needs)
-
-    @staticmethod
-    def _has_rule(op: Op, i: int) -> bool:
-        return any(op.names[i] in key.split(",") for key in op.rules)
-
-    @staticmethod
-    def _ask(op: Op, name: str) -> tuple[str, int]:
-        if name in op.names:
-            return "input", op.names.index(name)
-        if name == "out":
-            return "result", 0
-        if name in op.results:
-            return "result", op.results.index(name)
-        if name in op.keeps:
-            return "extra", op.keeps.index(name)
-        if name == "needs":
-            return "needs", 0
-        if name.endswith(("_shape", "_dtype")) and name[:-6] in op.names:
-            return name[-5:], op.names.index(name[:-6])
-        raise TypeError(f"a rule of '{op.name}' asks for '{name}', which is no argument, result or kept value of it")
-
-    def _picker(self, needs: int) -> Callable[[tuple], tuple] | None:
-        """What takes the kept values out of (*inputs, *results, *extras)."""
-        first_result = len(self.op.names)
-        first_extra = first_result + max(len(self.op.results), 1)
-        start = {"input": 0, "shape": 0, "dtype": 0, "result": first_result, "extra": first_extra}
-        if not self.kinds:
-            return None
-        if all(kind in ("input", "result", "extra") for kind, _ in self.kinds):
-            places = [start[kind] + i for kind, i in self.kinds]
-            if len(places) > 1:
-                return itemgetter(*places)
-            place = places[0]
-            return lambda values: (values[place],)
-
-        take = {"shape": _shape, "dtype": lambda a: dtypes.OF_NUMPY[a.dtype]}
-
-        def pick(values: tuple) -> tuple:
-            return tuple(
-                needs if kind == "needs" else take.get(kind, _itself)(values[start[kind] + i]) for kind, i in self.kinds
-            )
-
-        return pick
-
-    def back(self, node: OpNode, g: Any, create_graph: bool) -> list[tuple[graph.Node, Any]]:
-        """The general way back: several results, lists of inputs, rules for several arguments, recorded walks."""
-        if create_graph and self.op.plain:
-            return _back_through_plain(node, g)
-        kept = [_recorded(node, *pair) for pair in zip(self.kinds, node.kept, strict=True)] if create_graph else node.kept
-        edges, found = node.edges, []
-        for positions, rule, results, spots in self.rules:
-            gs = [g]
-            if self.op.many:
-                gs = [[_gradient(node, g, k, create_graph) for k in range(len(node.outputs))]]
-            elif self.op.several:
-                gs = [_gradient(node, g, k, create_graph) for k in results]
-            answer = rule(*gs, *[kept[spot] for spot in spots])
-            if self.op.sequence:
-                positions = range(len(edges))
-            elif len(positions) == 1:
-                answer = (answer,)
-            for position, gx in zip(positions, answer, strict=True):
-                edge = edges[position] if position < len(edges) else None
-                if edge is not None and gx is not None:
-                    if gx.shape != edge.shape:
-                        gx = sum_to(gx, edge.shape)
-                    found.append((edge, gx))
-        return found
-
-
-def _itself(value: Any) -> Any:
-    return value
-
-
-def _shape(value: Any) -> Any:
-    return [np.shape(v) for v in value] if isinstance(value, (list, tuple)) else np.shape(value)
-
-
-class OpNode(TensorNode):
-    """How a tensor was made by an operation."""
-
-    __slots__ = ("kept", "outputs", "plan", "watch")
-
-    @property
-    def op(self) -> Op:
-        """The operation."""
-        return self.plan.op
-
-    def back(self, g: Any, create_graph: bool) -> list[tuple[graph.Node, Any]]:
-        kept, plan = self.kept, self.plan
-        if kept is FREED:
-            raise RuntimeError(
-                message(
-                    f"Trying to backward through the graph a second time: '{self.op.name}'{self.origin()}",
-                    "the values it had kept were freed by the first backward()",
-                    instead="backward(retain_graph=True) the first time, or compute the result again",
-                )
-            )
-        if self.number < graph.last_write:
-            self.check()
-        if create_graph or not plan.simple:
-            return plan.back(self, g, create_graph)
-        edges, found = self.edges, []
-        for position, rule, spots in plan.singles:
-            if len(spots) == 1:
-                gx = rule(g, kept[spots[0]])
-            else:
-                gx = rule(g, *[kept[spot] for spot in spots])
-            edge = edges[position]
-            if gx.shape != edge.shape:  # broadcasting is undone here, once, for every operation
-                gx = sum_to(gx, edge.shape)
-            found.append((edge, gx))
-        return found
-
-    def check(self) -> None:
-        """Raise if a value kept here was written over since."""
-        for (kind, i), value in zip(self.plan.kinds, self.kept, strict=True):
-            if kind == "result":
-                self._compare(self.version, f"its result {describe(value)}")
-            elif kind == "input" and self.op.sequence and i == 0:
-                for edge, a in zip(self.edges, value, strict=True):
-                    self._compare(edge and edge.version, describe(a))
-            elif kind == "input" and i < len(self.edges) and self.edges[i] is not None:
-                edge = self.edges[i]
-                self._compare(edge.version, f"{describe(value)}, output {edge.as_function()[1]} of {edge.name()}")
-        for version, text in self.watch or ():
-            self._compare(version, text)
-
-    def _compare(self, version: graph.Version | None, saved: str) -> None:
-        if version is not None and version.stamp > self.number:
-            raise RuntimeError(
-                message(
-                    "one of the variables needed for gradient computation has been modified by an inplace operation",
-                    f"'{self.op.name}' had saved {saved}, which is at version {version.count}; "
-                    f"expected version {version.count_at(self.number)} instead",
-                    self.origin(changed=version),
-                    "y = y + 1 for y += 1 (or y.add_(1)), or x.clone() before the write; "
-                    "autograd.set_detect_anomaly(True) shows both lines",
-                )
-            )
-
-    def origin(self, changed: graph.Version | None = None) -> str:
-        """Where the node was made, and where its value was changed, if anomaly mode has noted it."""
-        if self.trace is None:
-            return ""
-        text = f"saved at {self.trace}"
-        where = getattr(changed, "trace", None)
-        return f"{text}, changed at {where}" if where else text
-
-    def free(self) -> None:
-        if self.plan.frees:
-            self.kept = FREED
-
-    def name(self) -> str:
-        return "".join(part.capitalize() for part in self.op.name.split("_")) + "Backward0"
-
-
-class Pick(TensorNode):
-    """One result of an operation that has several."""
-
-    __slots__ = ("index",)
-
-    def __init__(self, parent: OpNode, index: int, shape: tuple[int, ...]) -> None:
-        self.edges, self.index, self.shape = (parent,), index, shape
-        self.number, self.version, self.hooks = tick(), None, None
-
-    def back(self, g: Any, create_graph: bool) -> list[tuple[graph.Node, Any]]:
-        return [(self.edges[0], Several({self.index: g}))]
-
-    def as_function(self) -> tuple[graph.Node, int]:
-        return self.edges[0], self.index
-
-    def share(self, version: graph.Version) -> None:
-        self.version = version
-        parent = self.edges[0]
-        parent.watch = (*(parent.watch or ()), (version, f"result {self.index}"))
 
 
 # --- the call ------------------------------------------------------------------------------------------------------
@@ -659,127 +446,7 @@ def store_one(op: Op, answer: Tensor, into: Tensor) -> Tensor:
     return into
 
 
-# --- writing in place ------------------------------------------------------------------------------------------------
-
-
-def inplace(function: Callable) -> Callable:
-    """The method that writes a function's result into its first argument: `add_` for `add`."""
-    name = function.__name__.strip("_") + "_"
-
-    def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
-        check_writable(self, name)
-        return assign(self, function(wrap(self.array, self.edge()), *args, **options), name)
-
-    method.__name__ = method.__qualname__ = name
-    method.__doc__ = f"`{name[:-1]}`, written into this tensor."
-    return method
-
-
-def check_writable(t: Tensor, what: str) -> None:
-    """Raise where a write would leave the graph without its leaf, or has no memory of its own to go to."""
-    if not recording.get():
-        return
-    base = t if t._origin is None else t._origin[0]
-    instead = "with torch.no_grad(): ..., or make a new tensor"
-    if isinstance(base.node, Leaf):
-        if t is not base and t.node is None:
-            wrong = "a view made in no_grad mode is being modified inplace with grad mode enabled"
-        else:
-            kind = "a leaf Variable" if t is base else "a view of a leaf Variable"
-            wrong = f"{kind} that requires grad is being used in an in-place operation."
-        raise RuntimeError(message(f"{what} on {describe(t)}", wrong, instead=instead))
-    if t is not base and t.node is None and base.edge() is not None:
-        wrong = "a view made in no_grad mode is being modified inplace with grad mode enabled"
-        raise RuntimeError(message(f"{what} on {describe(t)}", wrong, instead=instead))
-
-
-def assign(t: Tensor, result: Tensor, what: str) -> Tensor:
-    """Write a result computed from `t` into `t`, which takes over its history."""
-    if result.array.shape != t.array.shape:
-        wrong = f"output with shape {list(t.shape)} doesn't match the broadcast shape {list(result.shape)}"
-        raise RuntimeError(message(what, wrong, instead=f"the operation without '_', {what[:-1]}"))
-    if not dtypes.can_cast(result.dtype, t.dtype):
-        wrong = f"result type {result.dtype} can't be cast to the desired output type {t.dtype}"
-        raise RuntimeError(message(what, wrong, instead=f"x = x.to({result.dtype}) first"))
-    if result.array.dtype != t.array.dtype:
-        result = cast(result, t.dtype)
-    node = result.node
-    if isinstance(node, OpNode) and node.kept:
-        node.kept = tuple(_unshared(v, t.array) for v in node.kept)
-    try:
-        np.copyto(t.array, result.array)
-    except ValueError as error:
-        wrong = "more than one element of the written-to tensor refers to a single memory location, or it is read-only"
-        raise RuntimeError(message(what, f"unsupported operation: {wrong}", instead="x = x.clone() first")) from error
-    version = t.version()
-    version.write()
-    if recording.get():
-        if node is not None:
-            node.number = tick()  # what it keeps is as it was after the write
-        if t._origin is None:
-            t.node = node
-        elif node is not None or t._origin[0].edge() is not None:
-            base, recipe = t._origin
-            edges = (base.edge(), node)
-            needs = (edges[0] is not None) + 2 * (node is not None)
-            base.node = record(overwrite.op, needs, edges, (base, result, recipe), (None, None, recipe), [base.array], ())
-            base.node.share(version)
-            t.node = Unrecorded(t.array.shape) if t.node is None else t.node
-            t.node.share(version)
-        if t.node is not None:
-            t.node.share(version)
-        if recording.get() is not True:
-            recording.get().written(t, what)
-    return t
-
-
-def _unshared(value: Any, memory: Any) -> Any:
-    """A kept value, copied if it lies in memory that is about to be written."""
-    if isinstance(value, (list, tuple)):
-        return tuple(_unshared(v, memory) for v in value)
-    shares = hasattr(value, "dtype") and getattr(value, "ndim", None) is not None and np.may_share_memory(value, memory)
-    return value.copy() if shares else value
-
-
-# --- the way back over tensors ---------------------------------------------------------------------------------------
-
-
-def _gradient(node: OpNode, g: Several, k: int, create_graph: bool) -> Any:
-    """The gradient of one of several results: zeros where none has arrived."""
-    if k in g:
-        return g[k]
-    shape, dtype = node.outputs[k]
-    sample = next(iter(g.values()))
-    zeros = devices.zeros(shape, dtype, like=sample.array if create_graph else sample)
-    return wrap(zeros) if create_graph else zeros
-
-
-def _recorded(node: OpNode, ask: tuple[str, int], value: Any) -> Any:
-    """A kept value as the tensor it was, with its place in the graph."""
-    kind, i = ask
-    if kind == "input" and node.op.sequence and i == 0:
-        return [wrap(a, edge) for a, edge in zip(value, node.edges, strict=True)]
-    if kind == "result":
-        return wrap(value, Pick(node, i, value.shape) if node.op.several and value.dtype.kind in "fc" else node)
-    if kind in ("input", "extra") and hasattr(value, "dtype") and hasattr(value, "ndim"):
-        return wrap(value, node.edges[i] if kind == "input" and i < len(node.edges) else None)
-    return value
-
-
-def _back_through_plain(node: OpNode, g: Any) -> list[tuple[graph.Node, Any]]:
-    """Compute the result again by its plain definition, recorded, and walk back through that."""
-    by_kind = dict(zip(node.plan.kinds, node.kept, strict=True))
-    names = range(len(node.op.names))
-    out = node.op.plain(*[_recorded(node, ("input", i), by_kind["input", i]) for i in names])
-    results = enumerate(out) if node.op.several else [(0, out)]
-    gs = g if node.op.several else {0: g}
-    roots = [(t.edge(), gs[k]) for k, t in results if k in gs and t.edge() is not None]
-    edges = list(dict.fromkeys(e for e in node.edges if e is not None))
-    found = walk(roots, create_graph=True, retain_graph=True, targets=edges, stop=True)
-    return list(found.items())
-
-
-# --- two operations that the machinery itself needs --------------------------------------------------------------------
+# --- operations that the machinery itself needs ----------------------------------------------------------------------
 
 
 @op
@@ -806,25 +473,6 @@ def expand(x, shape):
     return np.broadcast_to(x, shape)
 
 
-@op
-def overwrite(x, value, recipe):
-    """`x` with `value` in the place that a view shows, given by the operations that lead to the view."""
-    out = x.copy()
-    replay(out, recipe)[...] = value
-    return out
-
-
-def replay(x: Any, recipe: Sequence[tuple[Op, tuple]]) -> Any:
-    """The view of `x` that a chain of operations leads to."""
-    for step, options in recipe:
-        x = step.call(x, *options)
-    return x
-
-
 cast.grad(x=lambda g, x_dtype: cast(g, x_dtype))
 sum_to.grad(x=lambda g, x_shape: expand(g, x_shape))
 expand.grad(x=lambda g, x_shape: sum_to(g, x_shape))
-overwrite.grad(
-    x=lambda g, recipe: overwrite(g, 0, recipe),
-    value=lambda g, recipe: replay(g, recipe),
-)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,34 +13,12 @@ from . import devices, dtypes
 from .autograd import graph
 from .autograd.graph import Handle, Hooks, Node, Version, walk
 from .errors import message
+from .holder import Holder, Size
 
 new = object.__new__
 
 
-class Size(tuple):
-    """The shape of a tensor: a tuple that knows how many elements it stands for."""
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """The number of elements."""
-        n = 1
-        for length in self:
-            n *= length
-        return n
-
-    def __repr__(self) -> str:
-        return f"torch.Size({list(self)})"
-
-    def __getitem__(self, index: Any) -> Any:
-        found = super().__getitem__(index)
-        return Size(found) if isinstance(index, slice) else found
-
-    def __add__(self, other: tuple) -> Size:
-        return Size(tuple(self) + tuple(other))
-
-
-class Tensor:
+class Tensor(Holder):
     """An n-dimensional array that remembers how it was computed.
 
     A tensor requires a gradient exactly when it has a `node`: a `Leaf`, where gradients end in `grad`, or the
@@ -58,107 +36,6 @@ class Tensor:
     def __new__(cls, *data: Any, device: Any = None) -> Tensor:
         """PyTorch's first constructor: `Tensor(2, 3)` is uninitialised, `Tensor([2, 3])` holds these numbers."""
         return legacy_constructor(cls, dtypes.get_default_dtype(), data, device)
-
-    # --- what it is -----------------------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> Size:
-        """The lengths of the dimensions."""
-        return Size(self.array.shape)
-
-    @property
-    def dtype(self) -> dtypes.dtype:
-        """The type of the elements."""
-        return dtypes.OF_NUMPY[self.array.dtype]
-
-    @property
-    def device(self) -> devices.device:
-        """Where the array lives."""
-        return devices.of(self.array)
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return self.array.ndim
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes an element."""
-        return self.array.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all elements."""
-        return self.array.nbytes
-
-    @property
-    def is_cuda(self) -> bool:
-        """Whether the array lives on a GPU."""
-        return self.device.type == "cuda"
-
-    @property
-    def is_cpu(self) -> bool:
-        """Whether the array lives in the computer's own memory."""
-        return self.device.type == "cpu"
-
-    def size(self, dim: int | None = None) -> Any:
-        """The shape, or one of its lengths."""
-        if dim is None:
-            return self.shape
-        if not -max(self.ndim, 1) <= dim < max(self.ndim, 1) or not self.ndim:
-            raise IndexError(dimension_out_of_range(dim, self.ndim))
-        return self.array.shape[dim]
-
-    def stride(self, dim: int | None = None) -> Any:
-        """Steps between neighbours along each dimension, in elements."""
-        strides = tuple(s // self.array.itemsize for s in self.array.strides)
-        return strides if dim is None else strides[dim]
-
-    def storage_offset(self) -> int:
-        """Elements between the start of the memory and the first element here."""
-        root = self.array
-        while getattr(root, "base", None) is not None and hasattr(root.base, "__array_interface__"):
-            root = root.base
-        start = root.__array_interface__["data"][0]
-        return (self.array.__array_interface__["data"][0] - start) // self.array.itemsize
-
-    def data_ptr(self) -> int:
-        """The address of the first element."""
-        if self.is_cuda:
-            return self.array.data.ptr
-        return self.array.__array_interface__["data"][0]
-
-    def is_contiguous(self, memory_format: Any = None) -> bool:
-        """Whether the elements lie in memory in the order of their indices."""
-        return bool(self.array.flags.c_contiguous)
-
-    def dim(self) -> int:
-        """The number of dimensions."""
-        return self.array.ndim
-
-    ndimension = dim
-
-    def numel(self) -> int:
-        """The number of elements."""
-        return self.array.size
-
-    nelement = numel
-
-    def element_size(self) -> int:
-        """Bytes an element."""
-        return self.array.itemsize
-
-    def is_floating_point(self) -> bool:
-        """Whether the elements are real floating-point numbers."""
-        return self.array.dtype.kind == "f"
-
-    def is_complex(self) -> bool:
-        """Whether the elements are complex numbers."""
-        return self.array.dtype.kind == "c"
-
-    def is_signed(self) -> bool:
-        """Whether the elements can be negative."""
-        return self.array.dtype.kind in "ifc"
 
     # --- its place in the graph -----------------------------------------------------------------------------
 
@@ -342,76 +219,6 @@ class Tensor:
         """Compute the gradients of all leaves behind this tensor and add them into their `grad`."""
         run_backward([self], [gradient], retain_graph, create_graph, inputs)
 
-    # --- out of the engine: numbers, arrays, copies -----------------------------------------------------------
-
-    def item(self) -> Any:
-        """The only element, as a Python number."""
-        if self.array.size != 1:
-            raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
-        return self.array.item()
-
-    def tolist(self) -> Any:
-        """Nested lists of Python numbers."""
-        return self.array.tolist()
-
-    def numpy(self, *, force: bool = False) -> np.ndarray:
-        """The same memory as a NumPy array."""
-        if not force and self.requires_grad:
-            raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
-            )
-        if not force and self.is_cuda:
-            raise TypeError(
-                f"can't convert {self.device} device type tensor to numpy. "
-                "Use Tensor.cpu() to copy the tensor to host memory first."
-            )
-        return devices.move(self.array, devices.CPU)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self.numpy(), dtype=dtype, copy=copy)
-
-    def __dlpack__(self, **options: Any) -> Any:
-        if self.requires_grad:
-            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-        return self.array.__dlpack__(**options)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        return self.array.__dlpack_device__()
-
-    def __len__(self) -> int:
-        if not self.array.ndim:
-            raise TypeError("len() of a 0-d tensor")
-        return self.array.shape[0]
-
-    def __iter__(self) -> Iterator[Tensor]:
-        if not self.array.ndim:
-            raise TypeError("iteration over a 0-d tensor")
-        return iter(self.unbind(0))
-
-    def __bool__(self) -> bool:
-        if self.array.size != 1:
-            count = "no values" if not self.array.size else "more than one value"
-            instead = "; write .any() or .all()" if self.array.size else ""
-            raise RuntimeError(f"Boolean value of Tensor with {count} is ambiguous{instead}")
-        return bool(self.array.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __complex__(self) -> complex:
-        return complex(self.item())
-
-    def __index__(self) -> int:
-        if self.array.size != 1 or self.array.dtype.kind not in "iub":
-            raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self.array.item())
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if not self.array.ndim else object.__format__(self, spec)
-
     def __hash__(self) -> int:
         return id(self)
 
@@ -475,12 +282,6 @@ def legacy_constructor(cls: type, dtype: dtypes.dtype, data: tuple, device: Any)
         shape = data[0] if data and isinstance(data[0], Size) else data or (0,)
         t.array = xp.empty(shape, dtype.numpy)
     return t
-
-
-def dimension_out_of_range(dim: int, ndim: int) -> str:
-    """PyTorch's sentence for a dimension that is not there."""
-    bound = max(ndim, 1)
-    return f"Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {dim})"
 
 
 # --- gradients at the ends of the walk ------------------------------------------------------------------------

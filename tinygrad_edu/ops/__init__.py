@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
-from ..op import inplace
+from ..inplace import inplace
 from ..tensor import Tensor
 from . import (
     activations,
