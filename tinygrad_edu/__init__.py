@@ -1,4 +1,109 @@
-"""tinygrad_edu: PyTorch's programs on an engine that can be read in an evening."""
-from .ops import *
-from .autograd.modes import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
-from .tensor import Tensor
+"""tinygrad_edu: PyTorch's programs, on an engine that can be read in an evening, seen at work, and that is quick.
+
+Here the names are gathered that users see; what stands on the operations is loaded when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib as _importlib
+import warnings as _warnings
+from typing import Any as _Any
+
+# PyTorch computes inf and nan without a word; only warnings raised inside this package are silenced
+_warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tinygrad_edu\.")
+
+from . import autograd  # noqa: E402
+from .autograd.modes import (  # noqa: E402
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from .devices import device, get_default_device, set_default_device  # noqa: E402
+from .dtypes import (  # noqa: E402
+    can_cast,
+    complex64,
+    complex128,
+    dtype,
+    finfo,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    iinfo,
+    int8,
+    int16,
+    int32,
+    int64,
+    promote_types,
+    set_default_dtype,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from .dtypes import bool_ as bool  # noqa: E402
+from .holder import Size  # noqa: E402
+from .ops import *  # noqa: E402, F403
+from .ops.making import (  # noqa: E402
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    strided,
+)
+from .printing import set_printoptions  # noqa: E402
+from .random import (  # noqa: E402
+    Generator,
+    bernoulli,
+    binomial,
+    default_generator,
+    fork_rng,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    multinomial,
+    normal,
+    poisson,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+    seed,
+    set_rng_state,
+)
+from .tensor import Tensor  # noqa: E402
+
+__version__ = "0.1.0"
+
+half, float, double = float16, float32, float64
+short, int, long = int16, int32, int64
+cfloat, cdouble = complex64, complex128
+
+_LATER = ("cuda", "fft", "linalg", "nn", "optim", "special")
+
+_FACES = frozenset(
+    "adaptive_avg_pool1d adaptive_max_pool1d affine_grid_generator avg_pool1d channel_shuffle conv1d conv2d conv3d "
+    "conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d convolution grid_sampler grid_sampler_2d "
+    "grid_sampler_3d max_pool1d max_pool1d_with_indices max_pool2d max_pool3d native_channel_shuffle pixel_shuffle "
+    "pixel_unshuffle".split()
+)  # PyTorch has these at the top, too; here they are nn.functional's
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _LATER:
+        return _importlib.import_module(f".{name}", __name__)
+    if name in _FACES:
+        return getattr(_importlib.import_module(".nn.functional", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER, *_FACES})

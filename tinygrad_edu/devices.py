@@ -124,6 +124,18 @@ def is_array(value: Any) -> bool:
     return any(isinstance(value, m.ndarray) for m in _modules.values())
 
 
+def shares_memory(view: Array, array: Array) -> bool:
+    """Whether a result of an operation on `array` shows its memory: then their chains of owners meet."""
+    if type(view) is not np.ndarray:
+        return bool(np.may_share_memory(view, array))
+    owner = view
+    while owner is not None:
+        if owner is array or owner is array.base:
+            return True
+        owner = getattr(owner, "base", None)
+    return False
+
+
 def move(array: Array, d: device) -> Array:
     """The array on device `d`: itself if it is there already, else a copy."""
     here = of(array)

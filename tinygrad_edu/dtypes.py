@@ -114,7 +114,8 @@ def result_type(*values: Any) -> dtype:
     result = strong
     for other in (weak, number):
         if other is not None and (result is None or other.rank > result.rank):
-            result = promote_types(result, other) if result is not None and other.is_complex else other
+            keeps_size = result is not None and result.is_floating_point and other.is_complex
+            result = result.to_complex() if keeps_size else other
     return result if result is not None else _default
 
 

@@ -12,17 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
-from .autograd.graph import recording, tick
+from . import devices, dtypes
+from .autograd.graph import Version, observer, recording, tick
+from .call import Unrecorded, record
 from .errors import describe, message
-from .op import Op, OpNode, Unrecorded, cast, op, record
+from .op import Op, cast, op
+from .plan import OpNode
 from .tensor import Leaf, Tensor, wrap
 
 
 @op
 def overwrite(x, value, recipe):
     """`x` with `value` in the place that a view shows, given by the operations that lead to the view."""
-    out = x.copy()
+    out = x.copy() if x.ndim else devices.full((), x, x.dtype, like=x)  # in a rule x may be a scalar of NumPy's
     replay(out, recipe)[...] = value
     return out
 
@@ -43,12 +45,16 @@ overwrite.grad(
 def inplace(function: Callable) -> Callable:
     """The method that writes a function's result into its first argument: `add_` for `add`."""
     name = function.__name__.strip("_") + "_"
+    composed = not hasattr(function, "op")
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
         check_writable(self, name)
-        return assign(self, function(wrap(self.array, self.edge()), *args, **options), name)
+        # what the steps of a composed function keep must not be the memory that is about to be written
+        old = self.clone() if composed and recording.get() else wrap(self.array, self.edge())
+        return assign(self, function(old, *args, **options), name)
 
     method.__name__ = method.__qualname__ = name
+    method.__module__ = function.__module__
     method.__doc__ = f"`{name[:-1]}`, written into this tensor."
     return method
 
@@ -81,16 +87,17 @@ def assign(t: Tensor, result: Tensor, what: str) -> Tensor:
         raise RuntimeError(message(what, wrong, instead=f"x = x.to({result.dtype}) first"))
     if result.array.dtype != t.array.dtype:
         result = cast(result, t.dtype)
-    node = result.node
+    version, node = t.version(), result.node
     if isinstance(node, OpNode) and node.kept:
-        node.kept = tuple(_unshared(v, t.array) for v in node.kept)
+        _keep_copies(node, t.array, version)
     try:
         np.copyto(t.array, result.array)
     except ValueError as error:
         wrong = "more than one element of the written-to tensor refers to a single memory location, or it is read-only"
         raise RuntimeError(message(what, f"unsupported operation: {wrong}", instead="x = x.clone() first")) from error
-    version = t.version()
     version.write()
+    if observer.get() is not None:
+        observer.get().written(t, what)
     if recording.get():
         if node is not None:
             node.number = tick()  # what it keeps is as it was after the write
@@ -100,20 +107,28 @@ def assign(t: Tensor, result: Tensor, what: str) -> Tensor:
             base, recipe = t._origin
             edges = (base.edge(), node)
             needs = (edges[0] is not None) + 2 * (node is not None)
-            base.node = record(overwrite.op, needs, edges, (base, result, recipe), (None, None, recipe), [base.array], ())
+            base.node = record(overwrite.op.plan(needs), edges, (base, result, recipe), (None, None, recipe), [base.array])
             base.node.share(version)
             t.node = Unrecorded(t.array.shape) if t.node is None else t.node
             t.node.share(version)
         if t.node is not None:
             t.node.share(version)
-        if recording.get() is not True:
-            recording.get().written(t, what)
     return t
+
+
+def _keep_copies(node: OpNode, memory: Any, version: Version) -> None:
+    """Before a write: what the node keeps of the memory becomes its own, and is not checked for writes any more."""
+    kept = tuple(_unshared(v, memory) for v in node.kept)
+    own = (kind for kind, old, new in zip(node.plan.kinds, node.kept, kept, strict=True) if new is not old)
+    node.own = frozenset((*own, *(kind for kind in node.plan.kinds if kind[0] == "result")))
+    node.kept = kept
+    node.watch = tuple(pair for pair in node.watch or () if pair[0] is not version) or None
 
 
 def _unshared(value: Any, memory: Any) -> Any:
     """A kept value, copied if it lies in memory that is about to be written."""
-    if isinstance(value, (list, tuple)):
-        return tuple(_unshared(v, memory) for v in value)
-    shares = hasattr(value, "dtype") and getattr(value, "ndim", None) is not None and np.may_share_memory(value, memory)
+    if isinstance(value, list):
+        copies = [_unshared(v, memory) for v in value]
+        return copies if any(a is not b for a, b in zip(copies, value, strict=True)) else value
+    shares = hasattr(value, "strides") and np.may_share_memory(value, memory)
     return value.copy() if shares else value

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,15 +26,17 @@ OPTIONS = frozenset(["dim", "dims", "dim0", "dim1", "shape", "keepdim", "index",
 class Plan:
     """The way back for one set of arguments: which rules run, and what is kept for them."""
 
-    __slots__ = ("constants", "frees", "kinds", "op", "pick", "rules", "simple", "singles")
+    __slots__ = ("constants", "kinds", "op", "pick", "rules", "simple", "singles")
 
     def __init__(self, op: Op, needs: int) -> None:
         self.op = op
         kinds: dict[tuple[str, int], int] = {}  # what is kept, and where
         self.rules: list[tuple[tuple[int, ...], Callable, tuple[int, ...], tuple[int, ...]]] = []
-        missing = [op.names[i] for i in range(op.arity) if needs >> i & 1 and not self._has_rule(op, i)]
-        if missing or not op.rules:
-            raise NotImplementedError(f"the derivative for '{(missing or op.names)[0]}' of '{op.name}' is not implemented")
+        if not op.sequence:
+            needed = [name for i, name in enumerate(op.names) if needs >> i & 1]
+            missing = set(needed).difference(*[key.split(",") for key in op.rules])
+            if missing:
+                raise NotImplementedError(f"the derivative for '{min(missing)}' of '{op.name}' is not implemented")
         for key, rule in op.rules.items():
             positions = tuple(op.names.index(name) for name in key.split(","))
             if op.sequence or any(needs >> p & 1 for p in positions):
@@ -47,19 +49,10 @@ class Plan:
             for i in range(len(op.names)):
                 kinds.setdefault(("input", i), len(kinds))
         self.kinds = tuple(kinds)
-        self.constants = tuple(
-            i for kind, i in self.kinds if kind == "input" and not (needs >> i & 1) and op.names[i] not in OPTIONS
-        )
-        self.frees = any(
-            kind in ("result", "extra") or (kind == "input" and op.names[i] not in OPTIONS) for kind, i in self.kinds
-        )
+        self.constants = sum(1 << i for kind, i in self.kinds if kind == "input" and not needs >> i & 1)
         self.simple = not (op.several or op.sequence or any(len(positions) > 1 for positions, *_ in self.rules))
-        self.singles = [(positions[0], rule, spots) for positions, rule, _, spots in self.rules]
+        self.singles = [(positions[0], rule, spots[0] if len(spots) == 1 else None, spots) for positions, rule, _, spots in self.rules]
         self.pick = self._picker(needs)
-
-    @staticmethod
-    def _has_rule(op: Op, i: int) -> bool:
-        return any(op.names[i] in key.split(",") for key in op.rules)
 
     @staticmethod
     def _ask(op: Op, name: str) -> tuple[str, int]:
@@ -78,27 +71,14 @@ class Plan:
         raise TypeError(f"a rule of '{op.name}' asks for '{name}', which is no argument, result or kept value of it")
 
     def _picker(self, needs: int) -> Callable[[tuple], tuple] | None:
-        """What takes the kept values out of (*inputs, *results, *extras)."""
-        first_result = len(self.op.names)
-        first_extra = first_result + max(len(self.op.results), 1)
-        start = {"input": 0, "shape": 0, "dtype": 0, "result": first_result, "extra": first_extra}
-        if not self.kinds:
-            return None
-        if all(kind in ("input", "result", "extra") for kind, _ in self.kinds):
-            places = [start[kind] + i for kind, i in self.kinds]
-            if len(places) > 1:
-                return itemgetter(*places)
-            place = places[0]
-            return lambda values: (values[place],)
-
-        take = {"shape": _shape, "dtype": lambda a: dtypes.OF_NUMPY[a.dtype]}
-
-        def pick(values: tuple) -> tuple:
-            return tuple(
-                needs if kind == "needs" else take.get(kind, _itself)(values[start[kind] + i]) for kind, i in self.kinds
-            )
-
-        return pick
+        """What takes the kept values out of (*inputs, *results, *extras): written out, since every call runs it."""
+        results = len(self.op.names)
+        extras = results + max(len(self.op.results), 1)
+        forms = {"input": "v[{0}]", "result": "v[{1}]", "extra": "v[{2}]", "shape": "shape(v[{0}])", "dtype": "dtype(v[{0}])"}
+        forms["needs"] = str(needs)
+        taken = [forms[kind].format(i, results + i, extras + i) for kind, i in self.kinds]
+        names = {"shape": _shape, "dtype": lambda a: dtypes.OF_NUMPY[a.dtype]}
+        return eval(f"lambda v: ({', '.join(taken)},)", names) if taken else None
 
     def back(self, node: OpNode, g: Any, create_graph: bool) -> list[tuple[graph.Node, Any]]:
         """The general way back: several results, lists of inputs, rules for several arguments, recorded walks."""
@@ -126,18 +106,23 @@ class Plan:
         return found
 
 
-def _itself(value: Any) -> Any:
-    return value
+def _is_memory(value: Any) -> bool:
+    """Whether a kept value is an array or holds arrays; shapes and options need not be freed."""
+    return hasattr(value, "strides") or (isinstance(value, list) and any(map(_is_memory, value)))
 
 
 def _shape(value: Any) -> Any:
-    return [np.shape(v) for v in value] if isinstance(value, (list, tuple)) else np.shape(value)
+    if isinstance(value, list):
+        return [v.shape for v in value]
+    return value.shape if hasattr(value, "shape") else ()
 
 
 class OpNode(TensorNode):
     """How a tensor was made by an operation."""
 
-    __slots__ = ("kept", "outputs", "plan", "watch")
+    __slots__ = ("kept", "outputs", "picks", "plan")
+    own: frozenset = frozenset()  # kinds of kept values that nobody else can write to
+    watch: tuple | None = None  # write counters, and memory, of kept inputs that have no node of their own
 
     @property
     def op(self) -> Op:
@@ -159,11 +144,13 @@ class OpNode(TensorNode):
         if create_graph or not plan.simple:
             return plan.back(self, g, create_graph)
         edges, found = self.edges, []
-        for position, rule, spots in plan.singles:
-            if len(spots) == 1:
-                gx = rule(g, kept[spots[0]])
+        for position, rule, spot, spots in plan.singles:
+            if spot is not None:
+                gx = rule(g, kept[spot])
+            elif spots:
+                gx = rule(g, *[kept[s] for s in spots])
             else:
-                gx = rule(g, *[kept[spot] for spot in spots])
+                gx = rule(g)
             edge = edges[position]
             if gx.shape != edge.shape:  # broadcasting is undone here, once, for every operation
                 gx = OPS["sum_to"].call(gx, edge.shape)
@@ -173,6 +160,8 @@ class OpNode(TensorNode):
     def check(self) -> None:
         """Raise if a value kept here was written over since."""
         for (kind, i), value in zip(self.plan.kinds, self.kept, strict=True):
+            if (kind, i) in self.own:
+                continue
             if kind == "result":
                 self._compare(self.version, f"its result {describe(value)}")
             elif kind == "input" and self.op.sequence and i == 0:
@@ -181,8 +170,8 @@ class OpNode(TensorNode):
             elif kind == "input" and i < len(self.edges) and self.edges[i] is not None:
                 edge = self.edges[i]
                 self._compare(edge.version, f"{describe(value)}, output {edge.as_function()[1]} of {edge.name()}")
-        for version, text in self.watch or ():
-            self._compare(version, text)
+        for version, value in self.watch or ():
+            self._compare(version, describe(value))
 
     def _compare(self, version: graph.Version | None, saved: str) -> None:
         if version is not None and version.stamp > self.number:
@@ -205,9 +194,19 @@ class OpNode(TensorNode):
         where = getattr(changed, "trace", None)
         return f"{text}, changed at {where}" if where else text
 
+    def pick(self, index: int) -> Pick:
+        """The node of one of several results: the one there is, while somebody holds it."""
+        found = self.picks[index]() if index in self.picks else None
+        if found is None:
+            found = Pick(self, index, self.outputs[index][0])
+            self.picks[index] = weakref.ref(found)
+        return found
+
     def free(self) -> None:
-        if self.plan.frees:
-            self.kept = FREED
+        for value in self.kept:
+            if type(value) is np.ndarray or _is_memory(value):
+                self.kept = FREED
+                break
 
     def name(self) -> str:
         return "".join(part.capitalize() for part in self.op.name.split("_")) + "Backward0"
@@ -231,7 +230,8 @@ class Pick(TensorNode):
     def share(self, version: graph.Version) -> None:
         self.version = version
         parent = self.edges[0]
-        parent.watch = (*(parent.watch or ()), (version, f"result {self.index}"))
+        if ("result", self.index) in parent.plan.kinds:
+            parent.watch = (*(parent.watch or ()), (version, self))
 
 
 # --- the way back over tensors ---------------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def _recorded(node: OpNode, ask: tuple[str, int], value: Any) -> Any:
     if kind == "input" and node.op.sequence and i == 0:
         return [wrap(a, edge) for a, edge in zip(value, node.edges, strict=True)]
     if kind == "result":
-        return wrap(value, Pick(node, i, value.shape) if node.op.several and value.dtype.kind in "fc" else node)
+        return wrap(value, node if not node.op.several else node.pick(i) if value.dtype.kind in "fc" else None)
     if kind in ("input", "extra") and hasattr(value, "dtype") and hasattr(value, "ndim"):
         return wrap(value, node.edges[i] if kind == "input" and i < len(node.edges) else None)
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,10 +15,15 @@ from .autograd.graph import Handle, Hooks, Node, Version, walk
 from .errors import message
 from .holder import Holder, Size
 
+if TYPE_CHECKING:
+    from .methods import Methods  # a stub: what the operations give to tensors
+else:
+    Methods = Holder
+
 new = object.__new__
 
 
-class Tensor(Holder):
+class Tensor(Methods):
     """An n-dimensional array that remembers how it was computed.
 
     A tensor requires a gradient exactly when it has a `node`: a `Leaf`, where gradients end in `grad`, or the
@@ -379,7 +384,9 @@ class Leaf(TensorNode):
     def back(self, g: Any, create_graph: bool) -> list:
         t = self.tensor()
         if t is not None:
-            if isinstance(g, np.ndarray) and g.base is not None:
+            if create_graph:
+                g = g.clone()  # others may have been given the same tensor
+            elif getattr(g, "base", None) is not None:
                 g = g.copy()  # a window on somebody else's memory
             g = outside(g)
             if t._grad is None:
@@ -417,12 +424,12 @@ def run_backward(
     if not inputs:
         raise RuntimeError("'inputs' argument to backward cannot be empty.")
     nodes = [target(t, "backward") for t in inputs]
+    for t in inputs:
+        t.retain_grad()  # of a leaf nothing; any other tensor keeps what passes
     found = walk(roots, create_graph=create_graph, retain_graph=retain, targets=nodes)
-    for t, node in zip(inputs, nodes, strict=True):
-        if node in found:
-            g = outside(found[node])
-            g = g if create_graph else wrap(g.array.copy())
-            t._grad = g if t._grad is None else t._grad + g
+    for node in dict.fromkeys(nodes):
+        if isinstance(node, Leaf) and node in found:
+            node.back(found[node] if create_graph else found[node].copy(), create_graph)
 
 
 def target(t: Tensor, what: str) -> Node:

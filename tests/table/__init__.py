@@ -48,7 +48,7 @@ class Draw:
 
     def complex(self, *shape: int) -> np.ndarray:
         """Complex normal numbers."""
-        return self(*shape) + 1j * self(*shape)
+        return np.asarray(self(*shape) + 1j * self(*shape))
 
 
 @dataclass
@@ -69,6 +69,8 @@ class Entry:
     gradient: bool
     second: bool
     tolerance: float
+    strided: bool  # whether inputs may lie in memory in any order
+    through: Callable | None  # calls the operation, where its samples need something around it
 
 
 ENTRIES: dict[str, Entry] = {}
@@ -86,11 +88,17 @@ def entry(
     gradient: bool = True,
     second: bool = True,
     tolerance: float = 1.0,
+    strided: bool = True,
+    through: Callable | None = None,
 ) -> None:
-    """Register the samples of an operation; `tolerance` widens the bounds, with the reason beside the entry."""
+    """Register the samples of an operation.
+
+    `tolerance` widens the bounds, with the reason beside the entry. `through(op, *args, **options)` calls the operation
+    in place of `op(*args, **options)`: where an argument must stay symmetric, say, or a result has a free phase.
+    """
     assert name not in ENTRIES, f"{name} has two entries"
     assert draws, f"{name} has no samples"
-    ENTRIES[name] = Entry(name, draws, expect, gradient, second, tolerance)
+    ENTRIES[name] = Entry(name, draws, expect, gradient, second, tolerance, strided, through)
 
 
 def unary(name: str, expect: Callable, draw: str = "__call__", limits: tuple = (), **options: Any) -> None:

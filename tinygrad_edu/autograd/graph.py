@@ -116,10 +116,11 @@ class Handle:
 class Version:
     """Counts the writes into one piece of memory; shared by all tensors that are views of it."""
 
-    __slots__ = ("count", "recent", "stamp")
+    __slots__ = ("count", "recent", "stamp", "trace")
 
     def __init__(self) -> None:
         self.count = self.stamp = 0
+        self.trace: Any = None  # where in the user's program the last write was, in anomaly mode
         self.recent: deque[int] = deque(maxlen=64)  # enough to tell how many writes came after a node
 
     def write(self) -> None:
@@ -199,14 +200,16 @@ def walk(
             if not retain_graph:
                 node.free()
             for edge, gx in results:
-                if edge not in arrived:
+                other = arrived.get(edge)
+                if other is None:
                     # a leaf goes on to own what it is given: not an array that others were given too
                     arrived[edge] = g.copy() if gx is g and edge.takes and not create_graph else gx
                     heappush(waiting, (-edge.number, edge))
                 elif edge in summed and not create_graph:
-                    arrived[edge] += gx
+                    other += gx
+                    arrived[edge] = other
                 else:
-                    arrived[edge] = arrived[edge] + gx
+                    arrived[edge] = other + gx
                     summed.add(edge)
     finally:
         recording.reset(mode)

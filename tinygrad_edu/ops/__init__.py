@@ -14,34 +14,53 @@ from ..tensor import Tensor
 from . import (
     activations,
     attention,
+    bessel,
     comparison,
     complexes,
+    conversion,
+    contraction,
     convolution,
     creation,
+    decompositions,
+    elimination,
     embedding,
     fourier,
+    gamma_functions,
     indexing,
+    joining,
     linear_algebra,
     losses,
+    masks,
     matrix,
+    movement,
     normalization,
+    padding,
+    parts,
+    orthogonal_polynomials,
     pointwise,
     pooling,
+    positions,
     recurrent,
     reductions,
     resampling,
+    rounding,
     scans,
+    scattering,
     shape,
     softmax,
     sorting,
+    statistics,
     special_functions,
+    tapers,
+    trigonometry,
 )
 
 # easy before difficult; a file imports only from those before it
 FAMILIES: tuple[ModuleType, ...] = (
-    creation, shape, pointwise, comparison, complexes, special_functions, reductions, matrix, indexing, scans, sorting,
+    creation, tapers, shape, conversion, parts, movement, joining, pointwise, trigonometry, comparison, rounding, complexes, special_functions, gamma_functions, bessel, orthogonal_polynomials,
+    reductions, matrix, contraction, indexing, positions, masks, scattering, padding, scans, sorting, statistics,
     activations, softmax, losses, embedding, normalization, attention, recurrent, convolution, pooling, resampling,
-    linear_algebra, fourier,
+    linear_algebra, decompositions, elimination, fourier,
 )  # fmt: skip
 
 
@@ -52,13 +71,14 @@ def public(family: ModuleType) -> dict[str, Any]:
 
 
 def bind() -> None:
-    """Give `Tensor` its mathematics."""
+    """Give `Tensor` its mathematics; what writes in place is also a function, as in PyTorch (`relu_`)."""
     for family in FAMILIES:
         functions = vars(family)
         for name in functions.get("METHODS", "").split():
             setattr(Tensor, name, functions[name])
         for name in functions.get("INPLACE", "").split():
             setattr(Tensor, name + "_", inplace(functions[name]))
+            functions[name + "_"] = getattr(Tensor, name + "_")
         for name, function in functions.get("OPERATORS", {}).items():
             setattr(Tensor, name, function)
 

@@ -1,3 +1,299 @@
-"""Activations."""
+"""Activations: what stands between the linear maps of a network.
+
+NumPy's `where` on a mask without a pattern is ten times slower than arithmetic (every other branch is mispredicted),
+so the hot ones take a maximum, or multiply by the mask.
+"""
 
 from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..errors import message
+from ..op import op
+from ..tensor import Tensor
+from .complexes import abs
+from .joining import chunk
+from .operands import refuse
+from .pointwise import _where, exp, sigmoid
+from .rounding import _clamp
+from .special_functions import erf
+from .trigonometry import tanh
+
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+
+# --- piecewise linear ------------------------------------------------------------------------------------------------
+
+
+@op
+def relu(x):
+    """max(x, 0)"""
+    if x.dtype.kind == "b":
+        raise RuntimeError("relu: Boolean inputs not supported; write x.float()")
+    return np.maximum(x, 0)
+
+
+@op
+def _leaky_relu(x, negative_slope=0.01):
+    """x above 0, negative_slope * x below"""
+    return (np.maximum if negative_slope <= 1 else np.minimum)(x, x * negative_slope)
+
+
+def _leaky_relu_grad(g, x, negative_slope):
+    return g * (x > 0) * (1 - negative_slope) + g * negative_slope
+
+
+@op
+def _prelu(x, weight):
+    """x above 0, weight * x below; the weight broadcasts"""
+    return np.maximum(x, 0) + weight * np.minimum(x, 0)
+
+
+@op
+def _hardtanh(x, min_val=-1.0, max_val=1.0):
+    """x between min_val and max_val, these beyond"""
+    if x.dtype.kind in "iu":
+        min_val, max_val = int(min_val), int(max_val)
+    return np.minimum(np.maximum(x, min_val), max_val)
+
+
+def _hardtanh_grad(g, out, min_val, max_val):
+    return g * ((out > min_val) & (out < max_val))
+
+
+@op
+def _hardsigmoid(x):
+    """x / 6 + 1/2 between 0 and 1"""
+    return np.minimum(np.maximum(x + 3, 0), 6) / 6
+
+
+@op
+def _hardswish(x):
+    """x times its hardsigmoid"""
+    return x * np.minimum(np.maximum(x + 3, 0), 6) / 6
+
+
+@op
+def threshold(x, threshold, value):
+    """x above the threshold, value elsewhere"""
+    return np.where(x <= threshold, value, x)
+
+
+@op
+def hardshrink(x, lambd=0.5):
+    """x where it is farther than lambd from 0, else 0"""
+    refuse("biu", "hardshrink", x)
+    return x * ((x > lambd) | (x < -lambd))
+
+
+@op
+def _softshrink(x, lambd=0.5):
+    """x moved by lambd towards 0, but not across"""
+    return x - np.minimum(np.maximum(x, -lambd), lambd)
+
+
+relu.grad(x=lambda g, out: g * (out > 0))
+_leaky_relu.grad(x=_leaky_relu_grad)
+_prelu.grad(x=lambda g, x, weight: _where(x > 0, g, g * weight), weight=lambda g, x: g * _clamp(x, None, 0))
+_hardtanh.grad(x=_hardtanh_grad)
+_hardsigmoid.grad(x=lambda g, out: g * ((out > 0) & (out < 1)) / 6)
+_hardswish.grad(x=lambda g, x: g * (x / 3 + 0.5) * ((x > -3) & (x <= 3)) + g * (x > 3))
+threshold.grad(x=lambda g, x, threshold: g * (x > threshold))
+hardshrink.grad(x=lambda g, x, lambd: g * ((x > lambd) | (x < -lambd)))
+_softshrink.grad(x=lambda g, x, lambd: g * ((x > lambd) | (x < -lambd)))
+
+# --- exponential below, linear above ---------------------------------------------------------------------------------
+
+
+@op
+def _elu(x, alpha=1.0, scale=1.0, input_scale=1.0):
+    """scale * x above 0, scale * alpha * (exp(input_scale * x) - 1) below: elu, selu and celu"""
+    refuse("biu", "elu", x)
+    above, below = np.maximum(x, 0), np.expm1(np.minimum(x, 0) * input_scale)
+    return (above + below * alpha) * scale
+
+
+def _elu_grad(g, x, alpha, scale, input_scale):
+    steepest = scale * alpha * input_scale  # the slope just below 0: for elu and celu also that above
+    below = g * exp(_clamp(x, None, 0) * input_scale) * steepest
+    return below if steepest == scale else below + g * (x > 0) * (scale - steepest)
+
+
+@op
+def _softplus(x, beta=1.0, threshold=20.0):
+    """log(1 + exp(beta * x)) / beta, and x itself where beta * x is above the threshold"""
+    refuse("biu", "softplus", x)
+    z = x * beta
+    smooth = (np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))) / beta
+    return np.where(z > threshold, x, smooth)
+
+
+def _softplus_grad(g, x, beta, threshold):
+    z = x * beta
+    return g * sigmoid(z) * (z <= threshold) + g * (z > threshold)
+
+
+@op
+def _logsigmoid(x):
+    """log(sigmoid(x))"""
+    refuse("biu", "logsigmoid", x)
+    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+
+
+_elu.grad(x=_elu_grad)
+_softplus.grad(x=_softplus_grad)
+_logsigmoid.grad(x=lambda g, x: g * sigmoid(-x))
+
+# --- gates: the input times a number between 0 and 1 -----------------------------------------------------------------
+
+
+def _silu_plain(x):
+    return x * sigmoid(x)
+
+
+@op(plain=_silu_plain, keeps="s")
+def _silu(x):
+    """x * sigmoid(x)"""
+    refuse("biu", "silu", x)
+    s = sigmoid(x)
+    return x * s, s
+
+
+def _silu_grad(g, s, out):
+    slope = 1 - s
+    slope *= out
+    slope += s  # s + x s (1 - s)
+    slope *= g
+    return slope
+
+
+def _mish_plain(x):
+    return x * tanh(_softplus(x))
+
+
+@op(plain=_mish_plain, keeps="t")
+def _mish(x):
+    """x * tanh(softplus(x))"""
+    refuse("biu", "mish", x)
+    e = np.exp(np.minimum(x, 30.0))  # tanh(log(1 + e)) = (e² + 2e) / (e² + 2e + 2), which is 1 from here on
+    e = e * (e + 2)
+    t = e / (e + 2)
+    return x * t, t
+
+
+def _mish_grad(g, x, t):
+    return g * (t + x * sigmoid(x) * (1 - t * t))
+
+
+def _gelu_plain(x, approximate="none"):
+    if approximate == "tanh":
+        return 0.5 * x * (1 + tanh(x * (1 + 0.044715 * x * x) * math.sqrt(2 / math.pi)))
+    return x * (0.5 + 0.5 * erf(x * math.sqrt(0.5)))
+
+
+@op(plain=_gelu_plain, keeps="share")
+def _gelu(x, approximate="none"):
+    """x * Φ(x), where Φ is the normal distribution, or its approximation by tanh"""
+    refuse("biu", "gelu", x)
+    if approximate == "tanh":
+        share = x * x
+        share *= 0.044715 * math.sqrt(2 / math.pi)
+        share += math.sqrt(2 / math.pi)
+        share *= x
+        share = np.tanh(share)
+    else:
+        share = erf(x * math.sqrt(0.5))
+    share *= 0.5
+    share += 0.5
+    return x * share, share
+
+
+def _gelu_grad(g, x, share, approximate):
+    slope = x * x
+    if approximate == "tanh":  # Φ' = 2 Φ (1 - Φ) u', u = √(2/π) (x + 0.044715 x³)
+        slope *= 6 * 0.044715 * math.sqrt(2 / math.pi)
+        slope += 2 * math.sqrt(2 / math.pi)
+        slope *= share
+        slope *= 1 - share
+    else:
+        slope *= -0.5
+        slope = np.exp(slope)
+        slope *= 1 / math.sqrt(2 * math.pi)
+    slope *= x
+    slope += share
+    slope *= g
+    return slope
+
+
+def _glu_plain(x, dim=-1):
+    a, b = chunk(x, 2, dim)
+    return a * sigmoid(b)
+
+
+@op(plain=_glu_plain, keeps="s")
+def _glu(x, dim=-1):
+    """The first half along `dim`, times the sigmoid of the second."""
+    a, b = np.split(x, 2, dim)
+    s = sigmoid(b)
+    return a * s, s
+
+
+def _glu_grad(g, s, out, dim):
+    return np.concatenate([g * s, g * out * (1 - s)], dim)
+
+
+_silu.grad(x=_silu_grad)
+_mish.grad(x=_mish_grad)
+_gelu.grad(x=_gelu_grad)
+_glu.grad(x=_glu_grad)
+
+# --- what is left of the input ---------------------------------------------------------------------------------------
+
+
+@op
+def _tanhshrink(x):
+    """x - tanh(x)"""
+    return x - np.tanh(x)
+
+
+def _tanhshrink_grad(g, x):
+    t = tanh(x)
+    return g * (t * t)
+
+
+def softsign(input: Tensor) -> Tensor:
+    """x / (1 + |x|)"""
+    return input / (abs(input) + 1)
+
+
+_tanhshrink.grad(x=_tanhshrink_grad)
+
+# --- PyTorch's call forms --------------------------------------------------------------------------------------------
+
+
+def selu(input: Tensor) -> Tensor:
+    """1.0507 * elu(x, 1.6733): keeps mean 0 and variance 1 from layer to layer."""
+    return _elu(input, SELU_ALPHA, SELU_SCALE)
+
+
+def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """x above 0, alpha * (exp(x / alpha) - 1) below"""
+    if alpha == 0:
+        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+    return _elu(input, alpha, 1.0, 1 / alpha)
+
+
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """x above 0, weight * x below; the weight is one number, or one for each channel (dimension 1)."""
+    channels = input.shape[1] if input.ndim > 1 else 1
+    if weight.ndim > 1 or weight.numel() not in (1, channels):
+        wrong = f"Mismatch of parameter numbers and input channel size: {list(weight.shape)} for {channels} channels"
+        raise RuntimeError(message(f"prelu of {list(input.shape)}", wrong, instead="a weight of one number a channel"))
+    if weight.ndim:
+        weight = weight.reshape(() if input.ndim < 2 else (-1, *[1] * (input.ndim - 2)))
+    return _prelu(input, weight)
+
+
+METHODS = "hardshrink prelu relu"
+INPLACE = "relu"

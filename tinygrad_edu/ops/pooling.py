@@ -1,3 +1,185 @@
-"""Pooling: maxima, averages and norms over windows."""
+"""Pooling: the largest element, the sum or the mean of each window of a sliding kernel.
+
+The windows slide over the last dimensions; what comes before them, samples and channels, may be anything.
+"""
 
 from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .. import devices
+from ..op import op
+from .windows import meetings, meetings_along
+
+# --- sums ------------------------------------------------------------------------------------------------------------
+
+
+@op
+def _window_sum(x, size, kernel, stride, padding):
+    """The sum of each of `size` windows, one dimension after the other."""
+    dims = zip(range(-len(size), 0), size, kernel, stride, padding, strict=True)
+    for dim, m, k, s, p in dims:
+        out = devices.zeros((*x.shape[:dim], m, *x.shape[dim:][1:]), x.dtype, like=x)
+        for there, here in meetings_along(x.shape[dim], m, k, s, p, 1):
+            out[_at(dim, there)] += x[_at(dim, here)]
+        x = out
+    return x
+
+
+@op
+def _window_spread(x, size, kernel, stride, padding):
+    """What each window holds, added to every element of it in a plane of `size`: the gradient of `window_sum`."""
+    dims = zip(range(-len(size), 0), size, kernel, stride, padding, strict=True)
+    for dim, n, k, s, p in reversed(list(dims)):
+        out = devices.zeros((*x.shape[:dim], n, *x.shape[dim:][1:]), x.dtype, like=x)
+        for here, there in meetings_along(n, x.shape[dim], k, s, p, 1):
+            out[_at(dim, there)] += x[_at(dim, here)]
+        x = out
+    return x
+
+
+def _at(dim, part):
+    """The index of a part of one of the last dimensions."""
+    return (..., part, *[slice(None)] * (-dim - 1))
+
+
+_window_sum.grad(
+    x=lambda g, x_shape, size, kernel, stride, padding: _window_spread(
+        g, tuple(x_shape[-len(size) :]), kernel, stride, padding
+    )
+)
+_window_spread.grad(
+    x=lambda g, x_shape, size, kernel, stride, padding: _window_sum(
+        g, tuple(x_shape[-len(size) :]), kernel, stride, padding
+    )
+)
+
+# --- maxima of a sliding window --------------------------------------------------------------------------------------
+
+
+@op(returns="values taps")
+def _max_pool(x, size, kernel, stride, padding, dilation):
+    """The largest element of each of `size` windows, and which tap of the kernel meets it: the first of equal ones."""
+    lead = x.shape[: -len(size)]
+    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    values = devices.full((*lead, *size), lowest, x.dtype, like=x)
+    found = devices.zeros((*lead, *size), np.min_scalar_type(math.prod(kernel)), like=x)
+    places = list(meetings(x.shape[-len(size) :], size, kernel, stride, padding, dilation))
+    for k, (there, here) in reversed([*enumerate(places)]):  # the last that is not smaller is the first of equal ones
+        part, best = x[here], values[there]
+        stays = (part < best) | (best != best)  # of several nan the last
+        found[there] = found[there] * stays + ~stays * found.dtype.type(k)  # `where` stumbles over random masks
+        values[there] = np.maximum(best, part)
+    return values, found
+
+
+@op
+def _tap_spread(x, taps, size, kernel, stride, padding, dilation):
+    """What each window holds, added to the element that its tap meets in a plane of `size`."""
+    out = devices.zeros((*x.shape[: -len(size)], *size), x.dtype, like=x)
+    places = meetings(size, x.shape[-len(size) :], kernel, stride, padding, dilation)
+    for k, (there, here) in enumerate(places):
+        out[here] += _only(taps[there] == k, x[there])
+    return out
+
+
+@op
+def _tap_take(x, taps, kernel, stride, padding, dilation):
+    """The element that each window's tap meets."""
+    dims = len(kernel)
+    out = devices.zeros(taps.shape, x.dtype, like=x)
+    places = meetings(x.shape[-dims:], taps.shape[-dims:], kernel, stride, padding, dilation)
+    for k, (there, here) in enumerate(places):
+        out[there] += _only(taps[there] == k, x[here])
+    return out
+
+
+def _only(mask, x):
+    """`x` where the mask is set, 0 elsewhere: by its bits, exact also for inf and nan, and 10 times as quick as `where`."""
+    return (x.view(f"u{x.itemsize}") * mask).view(x.dtype)
+
+
+@op(differentiable=False, promote=False)
+def _tap_index(taps, n, kernel, stride, padding, dilation):
+    """The place of the element that each window's tap meets, counted through a plane of `n`."""
+    place = 0
+    rest, size = taps.astype(np.int64), taps.shape[-len(n) :]
+    for d, (length, s, p, step) in enumerate(zip(n, stride, padding, dilation, strict=True)):
+        below = math.prod(kernel[d + 1 :])
+        first = devices.arange(size[d], like=taps) * s - p
+        place = place * length + first.reshape(-1, *[1] * (len(n) - d - 1)) + rest // below * step
+        rest = rest % below
+    return place
+
+
+_max_pool.grad(
+    x=lambda g_values, taps, x_shape, kernel, stride, padding, dilation: _tap_spread(
+        g_values, taps, tuple(x_shape[-len(kernel) :]), kernel, stride, padding, dilation
+    )
+)
+_tap_spread.grad(
+    x=lambda g, taps, kernel, stride, padding, dilation: _tap_take(g, taps, kernel, stride, padding, dilation)
+)
+_tap_take.grad(
+    x=lambda g, taps, x_shape, kernel, stride, padding, dilation: _tap_spread(
+        g, taps, tuple(x_shape[-len(kernel) :]), kernel, stride, padding, dilation
+    )
+)
+
+# --- maxima of any windows -------------------------------------------------------------------------------------------
+
+
+@op(returns="values indices")
+def _max_among(x, places, size):
+    """The largest element of each window, and its place in the plane; `places` lists each window's elements."""
+    plane, windows = _flat(x, len(size)), _flat(places, len(size) + 1)
+    chosen = np.take_along_axis(plane, np.broadcast_to(windows, (*plane.shape[:-1], windows.shape[-1])), -1)
+    chosen = chosen.reshape(*plane.shape[:-1], *size, places.shape[-1])
+    best = chosen.argmax(-1)[..., None]
+    indices = np.take_along_axis(np.broadcast_to(places, chosen.shape), best, -1)[..., 0]
+    return np.take_along_axis(chosen, best, -1)[..., 0], indices
+
+
+@op
+def _plane_take(x, indices, dims):
+    """The elements at places counted through the last `dims` dimensions."""
+    return np.take_along_axis(_flat(x, dims), _flat(indices, dims), -1).reshape(indices.shape)
+
+
+@op
+def _plane_add(x, indices, size):
+    """Each element added at its place in a plane of `size`."""
+    out, target, values = _into_plane(x, indices, size)
+    devices.scatter_add(out, target, values)
+    return out.reshape(*x.shape[: -len(size)], *size)
+
+
+@op
+def _plane_put(x, indices, size):
+    """Each element written at its place in a plane of `size`, which is 0 elsewhere; of several the last stays."""
+    out, target, values = _into_plane(x, indices, size)
+    out[target] = values
+    return out.reshape(*x.shape[: -len(size)], *size)
+
+
+def _into_plane(x, indices, size):
+    """A plane of zeros for each of the leading dimensions in one row, and which elements of it are met."""
+    planes, length = math.prod(x.shape[: -len(size)]), math.prod(size)
+    out = devices.zeros(planes * length, x.dtype, like=x)
+    first = devices.arange(planes, like=x)[:, None] * length
+    return out, (first + indices.reshape(planes, math.prod(x.shape[-len(size) :]))).reshape(-1), x.reshape(-1)
+
+
+def _flat(x, dims):
+    """The last dimensions as one."""
+    return x.reshape(*x.shape[:-dims], math.prod(x.shape[-dims:]))
+
+
+_max_among.grad(
+    x=lambda g_values, indices, x_shape, size: _plane_add(g_values, indices, tuple(x_shape[-len(size) :])),
+)
+_plane_take.grad(x=lambda g, indices, x_shape, dims: _plane_add(g, indices, tuple(x_shape[-dims:])))
+_plane_add.grad(x=lambda g, indices, size: _plane_take(g, indices, len(size)))
+_plane_put.grad(x=lambda g, indices, size: _plane_take(g, indices, len(size)))

@@ -1,3 +1,75 @@
-"""The softmax family, in stable forms."""
+"""The softmax family, in stable forms: the maximum is taken off before anything is raised to a power."""
 
 from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..op import op
+from ..tensor import Tensor
+from .operands import refuse
+from .pointwise import exp
+
+
+def _row_max(x):
+    """The greatest of each last row, which stays as a dimension of length 1."""
+    if x.shape[-1] > 64 or x.ndim < 2:
+        return x.max(-1, keepdims=True)
+    # NumPy goes through rows one by one, and through columns all at once: for short rows ten times as fast
+    return x.reshape(-1, x.shape[-1]).T.copy().max(0).reshape(*x.shape[:-1], 1)
+
+
+def _row_sum(x):
+    """The sum of each last row, which stays as a dimension of length 1; einsum takes a third of the time of sum."""
+    return np.einsum("...c->...", x)[..., None]
+
+
+def _centred(x, dim):
+    """x, less its maximum: the greatest is 0."""
+    if not x.size:
+        return x.copy()
+    return x - (_row_max(x) if _is_last(x, dim) else x.max(dim, keepdims=True))
+
+
+def _total(x, dim):
+    return _row_sum(x) if _is_last(x, dim) else x.sum(dim, keepdims=True)
+
+
+def _is_last(x, dim):
+    return x.ndim > 1 and dim in (-1, x.ndim - 1)
+
+
+@op
+def _softmax(x, dim):
+    """exp(x) / Σ exp(x) along `dim`."""
+    refuse("biu", "softmax", x)
+    e = np.exp(_centred(x, dim))
+    e /= _total(e, dim)
+    return e
+
+
+@op
+def _log_softmax(x, dim):
+    """x - log Σ exp(x) along `dim`."""
+    refuse("biu", "log_softmax", x)
+    z = _centred(x, dim)
+    z -= np.log(_total(np.exp(z), dim))
+    return z
+
+
+_softmax.grad(x=lambda g, out, dim: out * (g - (g * out).sum(dim, keepdims=True)))
+_log_softmax.grad(x=lambda g, out, dim: g - exp(out) * g.sum(dim, keepdims=True))
+
+
+def softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
+    """exp(x) / Σ exp(x) along `dim`: positive numbers whose sum is 1."""
+    return _softmax(input if dtype is None else input.to(dtype), dim, out=out)
+
+
+def log_softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
+    """The logarithm of the softmax along `dim`."""
+    return _log_softmax(input if dtype is None else input.to(dtype), dim, out=out)
+
+
+METHODS = "log_softmax softmax"

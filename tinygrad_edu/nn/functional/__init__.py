@@ -1,6 +1,7 @@
 """`torch.nn.functional`: the operations of networks with PyTorch's signatures. Thin faces over `tinygrad_edu.ops`."""
 
 from .activations import *
+from .adaptive_pooling import *
 from .attention import *
 from .convolution import *
 from .losses import *

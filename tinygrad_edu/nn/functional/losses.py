@@ -1,1 +1,538 @@
+"""Losses."""
+
 from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ... import dtypes
+from ...errors import message
+from ...ops import losses as ops
+from ...ops import pairwise_distance as _distance
+from ...ops import where
+from ...tensor import Tensor
+
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cross_entropy",
+    "ctc_loss", "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss",
+    "margin_ranking_loss", "mse_loss", "multi_margin_loss", "multilabel_margin_loss",
+    "multilabel_soft_margin_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss",
+    "triplet_margin_loss", "triplet_margin_with_distance_loss",
+]  # fmt: skip
+
+
+def _reduction(reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
+    """How the losses are reduced; also from the two flags that PyTorch had before it had names."""
+    if size_average is not None or reduce is not None:
+        old = "none" if reduce is False else "sum" if size_average is False else "mean"
+        text = f"size_average and reduce args will be deprecated, please use reduction='{old}' instead."
+        warnings.warn(text, UserWarning, stacklevel=3)
+        return old
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction; write 'none', 'mean' or 'sum'")
+    return reduction
+
+
+# --- distances between numbers ---------------------------------------------------------------------------------------
+
+
+def _same_size(name: str, input: Tensor, target: Tensor) -> None:
+    """Warn where shapes differ: a column against a row makes a matrix, and training goes nowhere, quietly."""
+    if input.array.shape != target.array.shape:
+        text = (
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). "
+            "This will likely lead to incorrect results due to broadcasting. "
+            f"Please ensure they have the same size: {name} would average over all pairs; write target.view_as(input)."
+        )
+        warnings.warn(text, UserWarning, stacklevel=3)
+
+
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """(x - y)²"""
+    _same_size("mse_loss", input, target)
+    reduction = _reduction(reduction, size_average, reduce)
+    if weight is None:
+        return ops._mse_loss(input, target, reduction)
+    return _weighted(ops._mse_loss(input, target, "none"), weight, reduction)
+
+
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """|x - y|"""
+    _same_size("l1_loss", input, target)
+    reduction = _reduction(reduction, size_average, reduce)
+    if weight is None:
+        return ops._l1_loss(input, target, reduction)
+    return _weighted(ops._l1_loss(input, target, "none"), weight, reduction)
+
+
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
+    """½ d² / beta where d = |x - y| is below beta, d - ½ beta above."""
+    _same_size("smooth_l1_loss", input, target)
+    if beta < 0:
+        raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, but got {beta}")
+    return ops._smooth_l1_loss(input, target, _reduction(reduction, size_average, reduce), beta)
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """½ d² where d = |x - y| is below delta, the line delta (d - ½ delta) that continues it above."""
+    _same_size("huber_loss", input, target)
+    if delta <= 0:
+        raise RuntimeError(f"huber_loss does not support non-positive values for delta, but got {delta}")
+    reduction = _reduction(reduction)
+    if weight is None:
+        return ops._huber_loss(input, target, reduction, delta)
+    return _weighted(ops._huber_loss(input, target, "none", delta), weight, reduction)
+
+
+def _weighted(losses: Tensor, weight: Tensor, reduction: str) -> Tensor:
+    """The losses times their weights; the mean is over the weights."""
+    if weight.shape != losses.shape:
+        raise ValueError(
+            f"Inputs and weights must have the same size, not {list(losses.shape)} and {list(weight.shape)}"
+        )
+    losses = losses * weight
+    if reduction == "none":
+        return losses
+    return losses.sum() if reduction == "sum" else losses.sum() / weight.sum()
+
+
+# --- two classes -----------------------------------------------------------------------------------------------------
+
+
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-(y log x + (1 - y) log(1 - x)), for probabilities x."""
+    reduction = _reduction(reduction, size_average, reduce)
+    if input.shape != target.shape:
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
+            "Please ensure they have the same size; write target.view_as(input)."
+        )
+    x = input.array
+    if type(x) is np.ndarray and x.size and not (x.min() >= 0 and x.max() <= 1):
+        wrong = f"all elements of input should be between 0 and 1, but they lie between {x.min():g} and {x.max():g}"
+        raise RuntimeError(message("binary_cross_entropy", wrong, instead="binary_cross_entropy_with_logits"))
+    return ops._binary_cross_entropy(input, target, weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """The binary cross-entropy of sigmoid(x), in one stable step; `pos_weight` multiplies what the 1s count."""
+    reduction = _reduction(reduction, size_average, reduce)
+    if input.shape != target.shape:
+        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    return ops._binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction)
+
+
+# --- many classes ----------------------------------------------------------------------------------------------------
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """-log softmax(x) at the target class, or weighted by the target's probabilities. Classes lie along dimension 1."""
+    reduction = _reduction(reduction, size_average, reduce)
+    if not 0 <= label_smoothing <= 1:
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    if input.array.shape == target.array.shape:
+        return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+    ignore_index = _check_classes("cross_entropy", input, target, weight, ignore_index)
+    return ops._cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+
+
+def _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing):
+    if not target.is_floating_point():
+        wrong = f"Expected floating point type for target with class probabilities, got {target.dtype}"
+        raise RuntimeError(
+            message("cross_entropy", wrong, instead="target.float(), or class numbers without that dimension")
+        )
+    if ignore_index >= 0:
+        raise RuntimeError(f"ignore_index is not supported for floating point target, but got {ignore_index}")
+    _check_weight("cross_entropy", input, weight)
+    return ops._soft_cross_entropy(input, target, weight, reduction, label_smoothing)
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-x at the target class, for log-probabilities x. Classes lie along dimension 1."""
+    reduction = _reduction(reduction, size_average, reduce)
+    ignore_index = _check_classes("nll_loss", input, target, weight, ignore_index)
+    return ops._nll_loss(input, target, weight, ignore_index, reduction)
+
+
+def _check_classes(name, input, target, weight, ignore_index):
+    """Raise unless every target is a class; the answer is `ignore_index`, or None where no target is to be ignored."""
+    shape, t = input.array.shape, target.array
+    if not shape:
+        raise ValueError(f"{name}: Expected 1 or more dimensions (got 0)")
+    if t.shape != shape[:1] * (len(shape) > 1) + shape[2:]:
+        if t.ndim and len(shape) > 1 and t.shape[0] != shape[0]:
+            raise ValueError(f"Expected input batch_size ({shape[0]}) to match target batch_size ({t.shape[0]}).")
+        wrong = f"Expected a target of shape {[*shape[:1], *shape[2:]] if len(shape) > 1 else []}, got {list(t.shape)}"
+        raise RuntimeError(
+            message(f"{name} of {list(shape)}", wrong, instead="class numbers without the dimension of classes")
+        )
+    if t.dtype != np.int64 and t.dtype != np.uint8:
+        wrong = f"expected scalar type Long but found {target.dtype}"
+        raise RuntimeError(message(f"{name}: target", wrong, instead="target.long()"))
+    _check_weight(name, input, weight)
+    if type(t) is not np.ndarray or not t.size:
+        return ignore_index  # a GPU is not asked: it would have to wait
+    classes = shape[min(len(shape), 2) - 1]
+    # seen as unsigned numbers the negative ones are huge: one pass finds all that are out of range
+    if (t.view(np.uint64) if t.dtype == np.int64 else t).max() < classes and not 0 <= ignore_index < classes:
+        return None
+    wrong = (t < 0) | (t >= classes)
+    wrong &= t != ignore_index
+    if wrong.any():
+        raise IndexError(
+            message(
+                f"{name} of {list(shape)}",
+                f"Target {t[wrong][0]} is out of bounds.",
+                instead=f"classes 0 to {classes - 1}",
+            )
+        )
+    return ignore_index
+
+
+def _check_weight(name, input, weight):
+    classes = input.shape[min(input.ndim, 2) - 1] if input.ndim else 1
+    if weight is not None and weight.shape != (classes,):
+        wrong = f"weight tensor should be defined either for all {classes} classes or no classes but got {list(weight.shape)}"
+        raise RuntimeError(message(name, wrong))
+    if weight is not None and weight.dtype != input.dtype:
+        raise RuntimeError(message(name, f"expected scalar type {input.dtype} but found {weight.dtype} for weight"))
+
+
+# --- distributions ---------------------------------------------------------------------------------------------------
+
+
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
+    """y (log y - x), for log-probabilities x; "batchmean" is the divergence itself, a sample's mean."""
+    if size_average is None and reduce is None:
+        if reduction == "batchmean":
+            total = ops._kl_div(input, target, "sum", log_target)
+            return total / input.size(0) if input.ndim else total
+        if reduction == "mean":
+            text = (
+                "reduction: 'mean' divides the total loss by both the batch size and the support size. "
+                "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
+            )
+            warnings.warn(text, UserWarning, stacklevel=2)
+    return ops._kl_div(input, target, _reduction(reduction, size_average, reduce), log_target)
+
+
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """λ - y log λ, for x = log λ or x = λ."""
+    return ops._poisson_nll_loss(input, target, log_input, full, eps, _reduction(reduction, size_average, reduce))
+
+
+def gaussian_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    var: Tensor | float,
+    full: bool = False,
+    eps: float = 1e-6,
+    reduction: str = "mean",
+) -> Tensor:
+    """½ (log var + (x - y)² / var)"""
+    if not isinstance(var, Tensor):
+        if var < 0:
+            raise ValueError("var has negative entry/entries")
+        var = input.new_full(input.shape, var)
+    elif (var < 0).any():
+        raise ValueError("var has negative entry/entries")
+    if var.shape != input.shape:
+        if input.shape[:-1] == var.shape:
+            var = var.unsqueeze(-1)
+        elif not (var.ndim == input.ndim and input.shape[:-1] == var.shape[:-1] and var.shape[-1] == 1):
+            fits = var.ndim <= input.ndim and all(
+                a in (1, b) for a, b in zip(reversed(var.shape), reversed(input.shape), strict=False)
+            )
+            if not fits:
+                raise ValueError(f"var is of incorrect size: {list(var.shape)} for an input of {list(input.shape)}")
+    return ops._gaussian_nll_loss(input, target, var, full, eps, _reduction(reduction))
+
+
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor | Sequence[int],
+    target_lengths: Tensor | Sequence[int],
+    blank: int = 0,
+    reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> Tensor:
+    """-log of the probability of all ways to spell the targets, with blanks and repetitions, along the input."""
+    reduction = _reduction(reduction)
+    if not log_probs.is_floating_point():
+        raise RuntimeError(message("ctc_loss", f"log_probs must be floating-point, not {log_probs.dtype}"))
+    if targets.dtype.rank != 1:
+        raise RuntimeError(
+            message("ctc_loss", f"targets must be integers, not {targets.dtype}", instead="targets.long()")
+        )
+    batched = log_probs.ndim == 3
+    x = log_probs if batched else log_probs.unsqueeze(1)  # (T, N, C)
+    steps, count, classes = x.shape
+    inputs, lengths = _lengths(input_lengths), _lengths(target_lengths)
+    if not 0 <= blank < classes:
+        raise RuntimeError(f"ctc_loss: blank must be in label range: {blank} is not within 0 to {classes - 1}")
+    for name, numbers in (("input_lengths", inputs), ("target_lengths", lengths)):
+        if len(numbers) != count:
+            raise RuntimeError(f"ctc_loss: {name} must be of size batch_size: {len(numbers)} for {count} sequences")
+    if any(not 0 <= n <= steps for n in inputs):
+        raise RuntimeError(f"ctc_loss: Expected input_lengths to have value at most {steps}, but got {max(inputs)}")
+    room = targets.numel() if targets.ndim == 1 else targets.shape[-1]
+    if any(n < 0 for n in lengths) or (sum(lengths) if targets.ndim == 1 else max([*lengths, 0])) > room:
+        raise RuntimeError(
+            f"ctc_loss: Expected tensor to have size at least {max(lengths)} at dimension 1, but got {room}"
+        )
+    states, skips, first, last = ops._ctc_states(targets.array, lengths, blank)
+    ends = x.new_tensor(inputs, dtype=dtypes.int64).unsqueeze(1)
+    losses = ops._ctc_loss(x, states, skips, ends, first, last)
+    if zero_infinity:
+        losses = where(losses == math.inf, 0.0, losses)
+    if reduction == "mean":
+        return (losses / x.new_tensor([max(n, 1) for n in lengths])).mean()
+    return losses.sum() if reduction == "sum" else losses if batched else losses.squeeze(0)
+
+
+def _lengths(lengths: Tensor | Sequence[int]) -> list[int]:
+    """Lengths as Python numbers."""
+    if isinstance(lengths, Tensor):
+        if lengths.dtype.rank != 1:
+            raise RuntimeError(message("ctc_loss", f"lengths must be integral, not {lengths.dtype}"))
+        return lengths.reshape(-1).tolist()
+    return [int(n) for n in lengths]
+
+
+# --- margins ---------------------------------------------------------------------------------------------------------
+
+
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """x where y is 1, max(0, margin - x) where it is -1"""
+    return ops._hinge_embedding_loss(input, target, margin, _reduction(reduction, size_average, reduce))
+
+
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, margin - y (x1 - x2))"""
+    if input1.ndim != input2.ndim or input1.ndim != target.ndim:
+        raise RuntimeError(
+            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
+            f"input1: {list(input1.shape)}, input2: {list(input2.shape)}, target: {list(target.shape)}"
+        )
+    return ops._margin_ranking_loss(input1, input2, target, margin, _reduction(reduction, size_average, reduce))
+
+
+def soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """log(1 + exp(-y x))"""
+    return ops._soft_margin_loss(input, target, _reduction(reduction, size_average, reduce))
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The binary cross-entropy of each class's logit, averaged over the classes."""
+    return ops._multilabel_soft_margin_loss(input, target, weight, _reduction(reduction, size_average, reduce))
+
+
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Σ max(0, margin - x[t] + x[i])ᵖ over the classes i other than the target t, over the number of classes."""
+    reduction = _reduction(reduction, size_average, reduce)
+    if p not in (1, 2):
+        raise ValueError(f"only p == 1 and p == 2 supported, not {p}")
+    if weight is not None and weight.ndim != 1:
+        raise ValueError(f"weight must be one-dimensional, not {list(weight.shape)}")
+    if input.ndim > 2 or 0 in input.shape[-1:]:
+        wrong = f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}"
+        raise RuntimeError(message("multi_margin_loss", wrong))
+    if target.ndim > 1 or target.numel() != (input.shape[0] if input.ndim == 2 else 1):
+        raise RuntimeError(message("multi_margin_loss", f"inconsistent target size, got: {list(target.shape)}"))
+    if target.dtype is not dtypes.int64:
+        wrong = f"expected scalar type Long but found {target.dtype}"
+        raise RuntimeError(message("multi_margin_loss: target", wrong, instead="target.long()"))
+    return ops._multi_margin_loss(input, target, p, margin, weight, reduction)
+
+
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Σ max(0, 1 - x[t] + x[i]) over the target classes t and all others i; targets end at the first -1."""
+    if input.ndim > 2 or input.shape != target.shape:
+        wrong = f"inconsistent target size: {list(target.shape)} for an input of {list(input.shape)}"
+        raise RuntimeError(message("multilabel_margin_loss", wrong))
+    return ops._multilabel_margin_loss(input, target, _reduction(reduction, size_average, reduce))
+
+
+# --- pairs and triples of vectors --------------------------------------------------------------------------------------
+
+
+def cosine_embedding_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """1 - cos(x1, x2) where y is 1, max(0, cos(x1, x2) - margin) where it is -1"""
+    if target.ndim > 1:
+        raise RuntimeError(f"0D or 1D target tensor expected, multi-target not supported, got {list(target.shape)}")
+    if not input1.ndim == input2.ndim == target.ndim + 1:
+        raise RuntimeError(
+            f"{target.ndim}D target tensor expects {target.ndim + 1}D input tensors, "
+            f"but found inputs with sizes {list(input1.shape)} and {list(input2.shape)}."
+        )
+    return ops._cosine_embedding_loss(input1, input2, target, margin, _reduction(reduction, size_average, reduce))
+
+
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, ‖anchor - positive‖ - ‖anchor - negative‖ + margin)"""
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    if not anchor.ndim == positive.ndim == negative.ndim:
+        raise RuntimeError(
+            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, "
+            f"but got: anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
+        )
+    reduction = _reduction(reduction, size_average, reduce)
+    return ops._triplet_margin_loss(
+        anchor, positive, negative, lambda a, b: _distance(a, b, p, eps), margin, swap, reduction
+    )
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """The triplet loss with a distance of one's own."""
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    distance = _distance if distance_function is None else distance_function
+    return ops._triplet_margin_loss(anchor, positive, negative, distance, margin, swap, _reduction(reduction))

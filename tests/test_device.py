@@ -1,0 +1,123 @@
+"""The whole table on the strict stand-in for a GPU, and against the names and signatures of the real cupy."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+import standin
+from table import ENTRIES, Call
+from test_table import CASES, cotangents_for, draw, is_float, leaves, project, run
+
+from tinygrad_edu.tensor import Tensor, wrap
+
+seen: dict[str, set[str]] = {}  # what the table has dispatched, over all its tests
+
+
+def to_device(value: Any, grad: bool) -> Any:
+    """Arrays as leaves on the stand-in."""
+    if isinstance(value, list):
+        return [to_device(v, grad) for v in value]
+    if not isinstance(value, np.ndarray):
+        return value
+    t = wrap(standin.Array(value))
+    return t.requires_grad_() if grad and is_float(value) else t
+
+
+def host(t: Tensor) -> np.ndarray:
+    assert type(t.array) is standin.Array, "a result has left the device"
+    return t.array._a
+
+
+@pytest.mark.parametrize(("name", "k"), CASES)
+def test_same_on_the_device(name: str, k: int) -> None:
+    e, sample = ENTRIES[name], draw(name, k)
+    outs = run(name, [leaves(a, e.gradient) for a in sample.args], sample.options)
+    with standin.device():
+        args = [to_device(a, e.gradient) for a in sample.args]
+        others = run(name, args, sample.options)
+        for out, other in zip(outs, others, strict=True):
+            np.testing.assert_allclose(host(other), out.array, rtol=1e-9 * e.tolerance, atol=1e-9 * e.tolerance)
+        if e.gradient:
+            cotangents = cotangents_for(outs, 1)
+            inputs = [leaves(a, True) for a in sample.args]
+            project(run(name, inputs, sample.options), cotangents).backward()
+            on_device(others, cotangents)
+            compare(inputs, args, e.tolerance)
+        for function, keywords in standin.dispatched.items():
+            seen.setdefault(function, set()).update(keywords)
+
+
+def on_device(outs: list[Tensor], cotangents: list[np.ndarray]) -> None:
+    """The same projection as on the host, on the stand-in."""
+    total = None
+    floats = [o for o in outs if o.array.dtype.kind in "fc"]
+    for out, c in zip(floats, cotangents, strict=True):
+        term = (out * wrap(standin.Array(c))).sum()
+        term = term.real if term.is_complex() else term
+        total = term if total is None else total + term
+    assert total is not None
+    total.backward()
+
+
+def compare(inputs: Any, args: Any, tolerance: float) -> None:
+    for a, b in zip(inputs, args, strict=True):
+        if isinstance(a, list):
+            compare(a, b, tolerance)
+        elif isinstance(a, Tensor) and a.grad is not None:
+            np.testing.assert_allclose(host(b.grad), a.grad.array, rtol=1e-9 * tolerance, atol=1e-9 * tolerance)
+
+
+def test_the_stand_in_is_strict() -> None:
+    a, b = standin.Array(np.ones(3)), np.ones(3)
+    with pytest.raises(TypeError):
+        a + b
+    with pytest.raises(TypeError):
+        b + a
+    with pytest.raises(TypeError):
+        np.concatenate([a, b])
+    with pytest.raises(TypeError):
+        np.asarray(a)
+    with pytest.raises(TypeError):
+        np.sum(a, where=a > 0)
+    assert type((a + 1).sum()) is standin.Array
+
+
+def test_cupy_has_what_is_dispatched() -> None:
+    """Each function that the table reached exists in cupy, and takes the keywords it was given."""
+    cupy = pytest.importorskip("cupy", reason="cupy is not installed: its names are not compared")
+    if not seen:
+        pytest.skip("the table was not run in this process")
+    missing = []
+    for name, keywords in sorted(seen.items()):
+        found: Any = cupy
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if found is None:
+            missing.append(name)
+            continue
+        try:
+            parameters = inspect.signature(found).parameters
+        except (TypeError, ValueError):
+            continue
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            missing += [f"{name}({k}=)" for k in sorted(keywords - set(parameters))]
+    assert not missing, f"not in cupy: {missing}"
+
+
+def test_mixing_devices_is_an_error() -> None:
+    import tinygrad_edu as tg
+
+    with standin.device():
+        a, b = wrap(standin.Array(np.ones(3))), wrap(np.ones(3))
+        with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device"):
+            tg.add(a, b)
+        number = wrap(np.asarray(2.0))
+        np.testing.assert_array_equal(host(tg.mul(a, number)), 2 * np.ones(3))
+
+
+def test_no_samples_are_left_out() -> None:
+    assert {name for name, _ in CASES} == set(ENTRIES)
+    assert all(isinstance(draw(name, k), Call) for name, k in CASES)

@@ -1,0 +1,296 @@
+"""What happens when an operation is called: compute on arrays, wrap the result, record a node if a gradient is wanted.
+
+There are three forms of the call: the general one, and two short ones for the operations of one and two arguments that
+most of a program consists of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import devices, dtypes
+from .autograd.graph import Node, tick
+from .autograd.modes import recording
+from .plan import OpNode, Plan
+from .promotion import agree, not_a_tensor, mended, settle, unify
+from .tensor import Tensor, TensorNode, new, wrap
+
+if TYPE_CHECKING:
+    from .op import Op
+
+ndarray = np.ndarray
+F32, F64 = np.dtype("float32"), np.dtype("float64")
+MISSING = object()
+
+
+def caller(op: Op) -> Any:
+    """The function that users call."""
+    general = _general(op)
+    simple = not (op.view or op.several or op.sequence or op.keeps or op.plain)
+    if simple and len(op.names) == 1:
+        return _unary(op, general)
+    if simple and len(op.names) == op.required == 2:
+        return _binary(op, general)
+    return general
+
+
+def _unary(op: Op, general: Callable) -> Callable:
+    """A call of its own for one argument: a third of the Python steps of the general one."""
+    forward, plans = op.forward, op.plans
+
+    def call(x: Any = MISSING, /, **options: Any) -> Any:
+        if type(x) is ndarray and not options:
+            return forward(x)
+        if not isinstance(x, Tensor) or options:
+            return general(x, **options) if x is not MISSING else general(**options)
+        a, nx = x.array, x.node
+        try:
+            out = forward(a)
+        except Exception:
+            return general(x)
+        if type(out) is not ndarray or out.dtype is not a.dtype:
+            out = settle(op, out, (a,))
+            nx = nx if out.dtype.kind in "fc" else None
+        t = new(Tensor)
+        t.array, t.node = out, None
+        if nx is not None and (mode := recording.get()) and op.differentiable:
+            if nx.version is not None:
+                nx = x.edge()
+                if nx is None:
+                    return t
+            plan = plans.get(1) or op.plan(1)
+            t.node = node = new(OpNode)
+            node.plan, node.edges, node.shape = plan, (nx,), out.shape
+            node.kept = plan.pick((a, out)) if plan.pick is not None else ()
+            node.version = node.hooks = None
+            node.number = tick()
+            if mode is not True:
+                mode.recorded(node, (x,), [t])
+        return t
+
+    return call
+
+
+def _binary(op: Op, general: Callable) -> Callable:
+    """A call of its own for two arguments: tensors of one dtype, or a tensor and a number."""
+    forward, plans, numbers = op.forward, op.plans, 1 not in op.tensors
+
+    def call(x: Any = MISSING, y: Any = MISSING, /, **options: Any) -> Any:
+        if type(x) is ndarray and type(y) is ndarray and not options:
+            return forward(x, y)
+        if not isinstance(x, Tensor) or options:
+            return general(*[v for v in (x, y) if v is not MISSING], **options)
+        a, nx = x.array, x.node
+        dtype = a.dtype
+        if isinstance(y, Tensor):
+            b, ny = y.array, y.node
+            if b.dtype is not dtype:
+                return general(x, y)
+        elif (type(y) is float or type(y) is int) and (dtype is F32 or dtype is F64) and numbers:
+            b, ny = y, None
+        else:
+            return general(*[v for v in (x, y) if v is not MISSING])
+        try:
+            out = forward(a, b)
+        except Exception:
+            return general(x, y)
+        if type(out) is not ndarray or out.dtype is not dtype:
+            out = settle(op, out, (a, b))
+            if out.dtype.kind not in "fc":
+                nx = ny = None
+        t = new(Tensor)
+        t.array, t.node = out, None
+        if (nx is not None or ny is not None) and (mode := recording.get()) and op.differentiable:
+            if nx is not None and nx.version is not None:
+                nx = x.edge()
+            if ny is not None and ny.version is not None:
+                ny = y.edge()
+            needs = (nx is not None) + 2 * (ny is not None)
+            if not needs:
+                return t
+            plan = plans.get(needs) or op.plan(needs)
+            t.node = node = new(OpNode)
+            node.plan, node.edges, node.shape = plan, (nx, ny), out.shape
+            node.kept = plan.pick((a, b, out)) if plan.pick is not None else ()
+            node.version = node.hooks = None
+            if plan.constants:
+                node.watch = watched(plan, (x, y))
+            node.number = tick()
+            if mode is not True:
+                mode.recorded(node, (x, y), [t])
+        return t
+
+    return call
+
+
+def _general(op: Op) -> Callable:
+    """The call in general: any number of arguments, options, several results, promotion, views, errors."""
+    count, plans = len(op.names), op.plans
+    exact = op.names.index("dtype") if "dtype" in op.names else None
+    plain_result = not (op.several or op.keeps)
+
+    def call(*args: Any, **options: Any) -> Any:
+        into = options.pop("out", None) if options else None
+        values = args if len(args) == count and not options else op.bind(args, options)
+        inputs = [*values[0], *values[1:]] if op.sequence else values
+        arrays, edges, needs, tensors, bit = [], [], 0, 0, 1
+        for v in inputs:
+            node = None
+            if isinstance(v, Tensor):
+                node = v.node
+                tensors |= bit
+                if node is not None:
+                    if node.version is not None:
+                        node = v.edge()
+                    if node is not None:
+                        needs |= bit
+                v = v.array
+            arrays.append(v)
+            edges.append(node)
+            bit += bit
+        if not tensors:
+            return _on_arrays(op, values)
+        for i in op.tensors:
+            if not isinstance(inputs[i], Tensor):
+                raise TypeError(not_a_tensor(op, i, inputs[i]))
+        if op.promoted and not agree(op, arrays):
+            inputs, arrays, edges, needs = unify(op, inputs)
+        grouped = arrays
+        if op.sequence:
+            first = len(values[0])
+            grouped = [arrays[:first], *arrays[first:]]
+        try:
+            out = op.run(*grouped)
+        except Exception as error:
+            moved = mended(op, inputs, error)
+            return call(*(moved if not op.sequence else [moved[:first], *moved[first:]]))
+        if plain_result:
+            results, extras = [out], ()
+        else:
+            split = len(out) if op.many else max(len(op.results), 1)
+            results, extras = list(out[:split]), tuple(out[split:])
+        if exact is None or grouped[exact] is None:
+            dtype = getattr(arrays[0], "dtype", None)
+            results = [
+                settle(op, out, arrays) if type(out) is not ndarray or out.dtype is not dtype else out for out in results
+            ]
+        mode = recording.get() if needs and op.differentiable else False
+        mode = mode and any(out.dtype.kind in "fc" for out in results) and mode
+        node = None
+        if mode:
+            plan = plans.get(needs) or op.plan(needs)
+            node = record(plan, edges[: first if op.sequence else op.arity], inputs, grouped, results, extras, tensors)
+        wrapped = [wrap(out, node) for out in results]
+        if op.several:
+            for k, t in enumerate(wrapped):
+                t.node = node.pick(k) if mode and t.array.dtype.kind in "fc" else None
+        if op.view:
+            for t in wrapped:
+                show(t, op, inputs[0], values[1:])
+        if mode and mode is not True:
+            mode.recorded(node, inputs, wrapped)
+        answer = op.returned(wrapped) if op.many else op.returned(*wrapped) if op.several else wrapped[0]
+        return answer if into is None else store(op, answer, into)
+
+    return call
+
+
+def _on_arrays(op: Op, values: Sequence[Any]) -> Any:
+    """The operation inside a rule: arrays in, arrays out, nothing looked after."""
+    first = values[0][0] if op.sequence and len(values[0]) else values[0]
+    if not isinstance(first, (ndarray, np.generic)) and not any(
+        isinstance(v, np.generic) or devices.is_array(v) for v in (first, *values)
+    ):
+        raise TypeError(not_a_tensor(op, 0, first))
+    out = op.run(*values)
+    if not op.keeps:
+        return out
+    return out[: len(op.results)] if op.several else out[0]
+
+
+# --- what is recorded ------------------------------------------------------------------------------------------------
+
+
+def record(
+    plan: Plan,
+    edges: Sequence[Node | None],
+    inputs: Sequence[Any],
+    arrays: Sequence[Any],
+    results: Sequence[Any],
+    extras: Sequence[Any] = (),
+    tensors: int = -1,
+) -> OpNode:
+    """The node of a call; the bits of `tensors` say which inputs are tensors."""
+    op = plan.op
+    node = new(OpNode)
+    node.plan, node.edges = plan, tuple(edges)
+    node.shape = results[0].shape if not op.several else ()
+    if op.several:
+        node.outputs, node.picks = [(out.shape, out.dtype) for out in results], {}
+    node.kept = plan.pick((*arrays, *((None,) if op.many else results), *extras)) if plan.pick is not None else ()
+    node.version = node.hooks = None
+    if plan.constants & tensors or op.sequence:
+        node.watch = watched(plan, inputs, edges)
+    node.number = tick()
+    return node
+
+
+def watched(plan: Plan, inputs: Sequence[Any], edges: Sequence[Any] = ()) -> tuple | None:
+    """The write counters of kept inputs that have no node of their own."""
+    if plan.op.sequence:
+        pairs = zip(inputs, edges, strict=False)
+        constants = [v for v, edge in pairs if edge is None] if ("input", 0) in plan.kinds else []
+    else:
+        constants = [v for i, v in enumerate(inputs) if plan.constants >> i & 1]
+    return tuple((v.version(), v.array) for v in constants if isinstance(v, Tensor)) or None
+
+
+def show(t: Tensor, op: Op, source: Tensor, options: Sequence[Any]) -> None:
+    """Note that `t` shows the memory of `source`: writes are counted together, and histories follow each other."""
+    if not devices.shares_memory(t.array, source.array):
+        return
+    t._version = version = source._version or source.version()
+    if t.array.dtype.kind not in "fc":
+        return
+    base, recipe = source._origin or (source, ())
+    t._origin = base, (*recipe, (op, options))
+    if t.node is None and recording.get():
+        t.node = Unrecorded(t.array.shape)
+    if t.node is not None:
+        t.node.share(version)
+
+
+class Unrecorded(TensorNode):
+    """Stands where a view's node would be while its base has none: `Tensor.edge` looks there again."""
+
+    __slots__ = ()
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.edges, self.shape, self.number, self.version, self.hooks = (), shape, -1, None, None
+
+
+def store(op: Op, answer: Any, into: Any) -> Any:
+    """Write results into the tensors given as `out=`, which take their shape."""
+    if op.several:
+        return op.returned(*[store_one(op, a, t) for a, t in zip(answer, into, strict=True)])
+    return store_one(op, answer, into)
+
+
+def store_one(op: Op, answer: Tensor, into: Tensor) -> Tensor:
+    """Write one result into `into`."""
+    if recording.get() and (answer.requires_grad or into.requires_grad):
+        raise RuntimeError(
+            f"{op.name}(): functions with out=... arguments don't support automatic differentiation, "
+            "but one of the arguments requires grad."
+        )
+    if not dtypes.can_cast(answer.dtype, into.dtype):
+        raise RuntimeError(f"{op.name}: result type {answer.dtype} can't be cast to the desired output type {into.dtype}")
+    if into.array.shape == answer.array.shape:
+        np.copyto(into.array, answer.array, casting="unsafe")
+    else:
+        into.array = answer.array.astype(into.array.dtype)
+    into.version().write()
+    return into

@@ -1,0 +1,79 @@
+"""What the families of operations element by element share about their operands: numbers, kinds, operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import devices, dtypes
+from ..tensor import Tensor, wrap
+
+Number = (bool, int, float, complex)
+
+
+def tensors(x: Any, y: Any) -> tuple[Any, Any]:
+    """Two arguments of which one may be a number: the number as a tensor of the type that the two give together."""
+    if not isinstance(x, Number) and not isinstance(y, Number):
+        return x, y
+    arrays = [v.array if isinstance(v, Tensor) else v for v in (x, y)]
+    like = next((a for a in arrays if not isinstance(a, Number)), None)
+    if like is None:
+        raise TypeError(f"one of the arguments must be a Tensor, not both numbers ({x!r}, {y!r}); write tensor({x!r})")
+    dtype = dtypes.result_type(*arrays).numpy
+    x, y = (wrap(devices.asarray(v, like, dtype)) if isinstance(v, Number) else v for v in (x, y))
+    return x, y
+
+
+def refuse(kinds: str, name: str, *arrays: Any, why: str = "") -> None:
+    """Raise if an array is of one of these kinds (NumPy's letters), for which the operation has no meaning."""
+    for a in arrays:
+        if hasattr(a, "dtype") and a.dtype.kind in kinds:
+            raise NotImplementedError(f"{name}: not implemented for {dtypes.OF_NUMPY[a.dtype]}{why and '; ' + why}")
+
+
+def zero(g):
+    """The gradient of what is constant between its jumps."""
+    return g * 0
+
+
+def operator(function: Callable, swap: bool = False) -> Callable:
+    """A function as an operator (`swap`: of a tensor on the right); foreign objects are left to their own operators."""
+
+    def method(x: Tensor, y: Any) -> Any:
+        if y is None:
+            return NotImplemented
+        try:
+            return function(y, x) if swap else function(x, y)
+        except (TypeError, AttributeError):
+            if isinstance(y, (Tensor, np.generic, *Number)) or devices.is_array(y):
+                raise
+            return NotImplemented
+
+    return method
+
+
+def signs(x: Any) -> Any:
+    """-1, 0 or 1; PyTorch's sign of what is not a number is 0."""
+    if x.dtype.kind == "b":
+        return x.copy()
+    return np.where(x == x, np.sign(x), 0) if x.dtype.kind == "f" else np.sign(x)
+
+
+def in_double(function: Callable, *arrays: Any) -> Any:
+    """A real function's values, computed in double precision, in the type of its arguments."""
+    refuse("c", function.__name__.strip("_"), *arrays)
+    kinds = [a.dtype for a in arrays if a.dtype.kind == "f"]
+    out = function(*[a.astype(np.float64, copy=False) for a in arrays])
+    return out.astype(kinds[0]) if kinds else out
+
+
+def polynomial(x: Any, coefficients: Sequence[float]) -> Any:
+    """The polynomial with these coefficients, that of the highest power first."""
+    out = x * coefficients[0]
+    for c in coefficients[1:-1]:
+        out += c
+        out *= x
+    out += coefficients[-1]
+    return out

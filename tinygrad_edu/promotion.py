@@ -1,0 +1,109 @@
+"""Arguments brought to one dtype and one device, and results to PyTorch's types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import devices, dtypes
+from .autograd.graph import Node
+from .errors import describe, message, translated
+from .plan import OPS
+from .tensor import Tensor, wrap
+
+if TYPE_CHECKING:
+    from .op import Op
+
+ndarray = np.ndarray
+NUMBERS = (bool, int, float, complex)
+F16, F64, C128 = np.dtype("float16"), np.dtype("float64"), np.dtype("complex128")
+
+
+def not_a_tensor(op: Op, i: int, value: Any) -> str:
+    """PyTorch's sentence for an argument that must be a tensor."""
+    name = {"x": "input", "y": "other"}.get(op.names[i], op.names[i])
+    return (
+        f"{op.name}(): argument '{name}' (position {i + 1}) must be Tensor, not {type(value).__name__}; "
+        f"write tensor({describe(value)})"
+    )
+
+
+def agree(op: Op, arrays: Sequence[Any]) -> bool:
+    """Whether the arguments that are promoted together have one dtype already."""
+    dtype = None
+    for a in arrays[: len(arrays) - len(op.names) + 1] if op.sequence else [arrays[i] for i in op.promoted]:
+        if isinstance(a, ndarray):
+            if dtype is None:
+                dtype = a.dtype
+            elif a.dtype is not dtype:
+                return False
+        elif a is not None:
+            return False
+    return True
+
+
+def unify(op: Op, inputs: Sequence[Any]) -> tuple[list[Any], list[Any], list[Node | None], int]:
+    """The inputs brought to one dtype, by recorded casts, with their arrays and nodes."""
+    inputs = [v.item() if isinstance(v, np.generic) else v for v in inputs]
+    arrays = [v.array if isinstance(v, Tensor) else v for v in inputs]
+    positions = range(len(inputs) - len(op.names) + 1) if op.sequence else op.promoted
+    for i in positions:
+        allowed = (Tensor, ndarray, *NUMBERS) if len(op.names) == 2 else (Tensor, ndarray, *NUMBERS, type(None))
+        if not isinstance(inputs[i], allowed) and not devices.is_array(inputs[i]):
+            raise TypeError(not_a_tensor(op, min(i, len(op.names) - 1), inputs[i]))
+    together = [arrays[i] for i in positions if arrays[i] is not None]
+    if len({getattr(a, "dtype", type(a)) for a in together}) > 1:
+        if not op.promote:
+            raise RuntimeError(
+                f"{op.name}: expected the tensors to have the same dtype, but got: "
+                f"{' and '.join(describe(a) for a in together)}; write .to(dtype) on one of them"
+            )
+        dtype = dtypes.result_type(*together)
+        for i in positions:
+            if isinstance(inputs[i], Tensor) and arrays[i].dtype != dtype.numpy:
+                inputs[i] = OPS["cast"].call(inputs[i], dtype)
+                arrays[i] = inputs[i].array
+    edges = [v.edge() if isinstance(v, Tensor) else None for v in inputs]
+    return inputs, arrays, edges, sum(1 << i for i, edge in enumerate(edges) if edge is not None)
+
+
+def mended(op: Op, inputs: Sequence[Any], error: Exception) -> list[Any]:
+    """After a failure: the inputs with which the operation works, if PyTorch would make them work; else raise."""
+    if isinstance(error, OverflowError) and any(type(v) is int for v in inputs):
+        dtype = next(v.array.dtype for v in inputs if isinstance(v, Tensor))
+        return [wrap(np.asarray(v).astype(dtype)) if type(v) is int else v for v in inputs]  # it wraps around
+    homes = {devices.of(v.array): v for v in inputs if isinstance(v, Tensor)}
+    if len(homes) < 2:
+        raise translated(op.name, list(inputs), error) from error
+    home = next(d for d, v in homes.items() if d.type != "cpu" or v.array.ndim)
+    for v in inputs:
+        if isinstance(v, Tensor) and devices.of(v.array) != home and v.array.ndim:
+            raise RuntimeError(
+                message(
+                    f"{op.name}({', '.join(map(describe, inputs))})",
+                    "Expected all tensors to be on the same device, but found at least two devices, "
+                    f"{home} and {devices.of(v.array)}!",
+                    instead=f'x.to("{home}")',
+                )
+            ) from error
+    return [
+        wrap(devices.move(v.array, home), v.edge()) if isinstance(v, Tensor) and devices.of(v.array) != home else v
+        for v in inputs
+    ]
+
+
+def settle(op: Op, out: Any, inputs: Sequence[Any]) -> Any:
+    """A result of NumPy's as PyTorch has it: an array also without dimensions; floats made of integers are default."""
+    if isinstance(out, np.generic):
+        out = np.asarray(out)
+    if out.dtype is F64 or out.dtype is C128 or out.dtype is F16:
+        kinds = [a.dtype.kind for a in inputs if hasattr(a, "dtype")]
+        if kinds and "f" not in kinds and "c" not in kinds:
+            default = dtypes.get_default_dtype().numpy
+            if out.dtype is F16 and not op.several and not op.keeps:  # bytes: NumPy computes in half precision
+                wide = [a.astype(default) if hasattr(a, "dtype") and a.dtype.itemsize == 1 else a for a in inputs]
+                return settle(op, op.run(*wide), wide)
+            out = out.astype(default if out.dtype.kind == "f" else dtypes.get_default_dtype().to_complex().numpy)
+    return out

@@ -1,0 +1,36 @@
+"""Sums that stay accurate in single precision along every axis."""
+
+import math
+
+import numpy as np
+
+
+def total(x, axis=None, keepdims=False):
+    """The sum, in int64 for integers, and accurate in single and half precision.
+
+    NumPy adds in pairs along the last axis only, and one by one along the others: 10⁶ rows of 4 floats lose a digit.
+    Here these are taken one at a time, each folded first, which is as accurate and, for narrow rows, many times faster.
+    """
+    if x.dtype.kind in "bui":
+        return x.sum(axis=axis, keepdims=keepdims, dtype=np.int64)
+    if x.dtype.itemsize == 2:
+        return x.sum(axis=axis, keepdims=keepdims, dtype=np.float32).astype(x.dtype)
+    if x.size > 4096 and axis is not None:
+        axes = (axis,) if isinstance(axis, int) else axis
+        if all(-x.ndim <= a < x.ndim - 1 and a != -1 for a in axes):
+            for a in axes:
+                x = _folded(x, a).sum(axis=a, keepdims=True)
+            return x if keepdims else x.squeeze(axis)
+    return x.sum(axis=axis, keepdims=keepdims)
+
+
+def _folded(x, axis):
+    """Partial sums along a long axis: of k, about √n, each the sum of every k-th element."""
+    n = x.shape[axis]
+    if n < 64:
+        return x
+    k = math.isqrt(n)
+    x = np.moveaxis(x, axis, 0)
+    out = x[: n - n % k].reshape(n // k, k, *x.shape[1:]).sum(0)
+    out[: n % k] += x[n - n % k :]
+    return np.moveaxis(out, 0, axis)
