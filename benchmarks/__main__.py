@@ -45,7 +45,9 @@ def row(label: str, unit: str, found: dict[str, float]) -> None:
     there, ratio = ("", "") if theirs is None else (f"{theirs:.2f}", f"{ours / theirs:.2f}")
     print(f"| {label:36} | {unit:4} | {ours:12.2f} | {there:>10} | {ratio:>5} |")
     if "numpy" in found:
-        print(f"| {label + ', beside NumPy':36} | {unit:4} | {ours:12.2f} | {found['numpy']:10.2f} | {ours / found['numpy']:5.2f} |")
+        print(
+            f"| {label + ', beside NumPy':36} | {unit:4} | {ours:12.2f} | {found['numpy']:10.2f} | {ours / found['numpy']:5.2f} |"
+        )
 
 
 if __name__ == "__main__":

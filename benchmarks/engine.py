@@ -64,4 +64,8 @@ def processes(engines: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, flo
     """What needs a process of its own."""
     modules = {name: module.__name__ for name, module in engines.items()}
     yield "import", "ms", alternating({n: ["-c", IMPORT.format(m)] for n, m in {**modules, "numpy": "numpy"}.items()})
-    yield "MLP step, peak", "MB", alternating({n: ["-c", MEMORY.format(module=m)] for n, m in modules.items()}, rounds=3)
+    yield (
+        "MLP step, peak",
+        "MB",
+        alternating({n: ["-c", MEMORY.format(module=m)] for n, m in modules.items()}, rounds=3),
+    )

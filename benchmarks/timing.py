@@ -16,7 +16,9 @@ def pin_threads(count: int = 1) -> None:
         os.environ[name] = str(count)
 
 
-def interleaved(contestants: dict[str, Callable[[], object]], rounds: int = 15, seconds: float = 0.02) -> dict[str, float]:
+def interleaved(
+    contestants: dict[str, Callable[[], object]], rounds: int = 15, seconds: float = 0.02
+) -> dict[str, float]:
     """The median time of each in microseconds; every round measures all of them once, in turn."""
     counts = {}
     for name, run in contestants.items():

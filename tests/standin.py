@@ -136,9 +136,8 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
         self._a[_unwrap(index)] = _unwrap(value)
 
     def _count_masks(self, index: Any) -> None:
-        for i in index if isinstance(index, tuple) else (index,):
-            if isinstance(i, Array) and i.dtype == np.bool_:
-                waits.append("mask")
+        indices = index if isinstance(index, tuple) else (index,)
+        waits.extend("mask" for i in indices if isinstance(i, Array) and i.dtype == np.bool_)
 
     def __len__(self) -> int:
         return len(self._a)

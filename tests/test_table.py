@@ -203,7 +203,9 @@ def test_second_gradient(name: str, k: int) -> None:
 def test_float32(name: str, k: int) -> None:
     """The same numbers in single precision, and nothing silently computed or returned in double."""
     e, sample = ENTRIES[name], draw(name, k)
-    single = Call(tuple([cast(x, True) for x in a] if isinstance(a, list) else cast(a, True) for a in sample.args), sample.options)
+    single = Call(
+        tuple([cast(x, True) for x in a] if isinstance(a, list) else cast(a, True) for a in sample.args), sample.options
+    )
     outs = run(name, [leaves(a, False) for a in sample.args], sample.options)
     singles = run(name, [leaves(a, e.gradient) for a in single.args], single.options)
     for out, other in zip(outs, singles, strict=True):

@@ -12,8 +12,8 @@ from typing import Any as _Any
 # PyTorch computes inf and nan without a word; only warnings raised inside this package are silenced
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tinygrad_edu\.")
 
-from . import autograd  # noqa: E402
-from .autograd.modes import (  # noqa: E402
+from . import autograd
+from .autograd.modes import (
     enable_grad,
     inference_mode,
     is_grad_enabled,
@@ -21,8 +21,9 @@ from .autograd.modes import (  # noqa: E402
     no_grad,
     set_grad_enabled,
 )
-from .devices import device, get_default_device, set_default_device  # noqa: E402
-from .dtypes import (  # noqa: E402
+from .devices import device, get_default_device, set_default_device
+from .dtypes import bool_ as bool
+from .dtypes import (
     can_cast,
     complex64,
     complex128,
@@ -44,10 +45,9 @@ from .dtypes import (  # noqa: E402
     uint32,
     uint64,
 )
-from .dtypes import bool_ as bool  # noqa: E402
-from .holder import Size  # noqa: E402
-from .ops import *  # noqa: E402, F403
-from .ops.making import (  # noqa: E402
+from .holder import Size
+from .ops import *
+from .ops.making import (
     channels_last,
     channels_last_3d,
     contiguous_format,
@@ -56,8 +56,8 @@ from .ops.making import (  # noqa: E402
     preserve_format,
     strided,
 )
-from .printing import set_printoptions  # noqa: E402
-from .random import (  # noqa: E402
+from .printing import set_printoptions
+from .random import (
     Generator,
     bernoulli,
     binomial,
@@ -79,7 +79,7 @@ from .random import (  # noqa: E402
     seed,
     set_rng_state,
 )
-from .tensor import Tensor  # noqa: E402
+from .tensor import Tensor
 
 __version__ = "0.1.0"
 

@@ -15,7 +15,7 @@ from . import devices, dtypes
 from .autograd.graph import Node, tick
 from .autograd.modes import recording
 from .plan import OpNode, Plan
-from .promotion import agree, not_a_tensor, mended, settle, unify
+from .promotion import agree, mended, not_a_tensor, settle, unify
 from .tensor import Tensor, TensorNode, new, wrap
 
 if TYPE_CHECKING:
@@ -175,23 +175,24 @@ def _general(op: Op) -> Callable:
         if exact is None or grouped[exact] is None:
             dtype = getattr(arrays[0], "dtype", None)
             results = [
-                settle(op, out, arrays) if type(out) is not ndarray or out.dtype is not dtype else out for out in results
+                settle(op, out, arrays) if type(out) is not ndarray or out.dtype is not dtype else out
+                for out in results
             ]
         mode = recording.get() if needs and op.differentiable else False
         mode = mode and any(out.dtype.kind in "fc" for out in results) and mode
-        node = None
+        made: Any = None
         if mode:
             plan = plans.get(needs) or op.plan(needs)
-            node = record(plan, edges[: first if op.sequence else op.arity], inputs, grouped, results, extras, tensors)
-        wrapped = [wrap(out, node) for out in results]
+            made = record(plan, edges[: first if op.sequence else op.arity], inputs, grouped, results, extras, tensors)
+        wrapped = [wrap(out, made) for out in results]
         if op.several:
             for k, t in enumerate(wrapped):
-                t.node = node.pick(k) if mode and t.array.dtype.kind in "fc" else None
+                t.node = made.pick(k) if mode and t.array.dtype.kind in "fc" else None
         if op.view:
             for t in wrapped:
                 show(t, op, inputs[0], values[1:])
         if mode and mode is not True:
-            mode.recorded(node, inputs, wrapped)
+            mode.recorded(made, inputs, wrapped)
         answer = op.returned(wrapped) if op.many else op.returned(*wrapped) if op.several else wrapped[0]
         return answer if into is None else store(op, answer, into)
 
@@ -275,19 +276,19 @@ class Unrecorded(TensorNode):
 def store(op: Op, answer: Any, into: Any) -> Any:
     """Write results into the tensors given as `out=`, which take their shape."""
     if op.several:
-        return op.returned(*[store_one(op, a, t) for a, t in zip(answer, into, strict=True)])
-    return store_one(op, answer, into)
+        return op.returned(*[store_one(op.name, a, t) for a, t in zip(answer, into, strict=True)])
+    return store_one(op.name, answer, into)
 
 
-def store_one(op: Op, answer: Tensor, into: Tensor) -> Tensor:
+def store_one(name: str, answer: Tensor, into: Tensor) -> Tensor:
     """Write one result into `into`."""
     if recording.get() and (answer.requires_grad or into.requires_grad):
         raise RuntimeError(
-            f"{op.name}(): functions with out=... arguments don't support automatic differentiation, "
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, "
             "but one of the arguments requires grad."
         )
     if not dtypes.can_cast(answer.dtype, into.dtype):
-        raise RuntimeError(f"{op.name}: result type {answer.dtype} can't be cast to the desired output type {into.dtype}")
+        raise RuntimeError(f"{name}: result type {answer.dtype} can't be cast to the desired output type {into.dtype}")
     if into.array.shape == answer.array.shape:
         np.copyto(into.array, answer.array, casting="unsafe")
     else:

@@ -18,25 +18,30 @@ class device:
     """A place for arrays: `device("cpu")`, `device("cuda")`, `device("cuda", 1)` or `device("cuda:1")`."""
 
     __slots__ = ("index", "type")
+    type: str
+    index: int | None
 
     def __init__(self, type: str | device | int, index: int | None = None) -> None:
-        if isinstance(type, device):
-            type, index = type.type, type.index
-        elif isinstance(type, int):
-            type, index = "cuda", type
-        elif isinstance(type, str) and ":" in type:
+        kind: Any = type
+        if isinstance(kind, device):
+            kind, index = kind.type, kind.index
+        elif isinstance(kind, int):
+            kind, index = "cuda", kind
+        elif isinstance(kind, str) and ":" in kind:
             if index is not None:
-                raise RuntimeError(f"device: {type!r} already names an index; leave out index={index}")
-            type, _, number = type.partition(":")
+                raise RuntimeError(f"device: {kind!r} already names an index; leave out index={index}")
+            kind, _, number = kind.partition(":")
             if not number.isdecimal():
-                raise RuntimeError(f"Invalid device string: '{type}:{number}'; write 'cpu', 'cuda' or 'cuda:0'")
+                raise RuntimeError(f"Invalid device string: '{kind}:{number}'; write 'cpu', 'cuda' or 'cuda:0'")
             index = int(number)
-        if type not in ("cpu", "cuda"):
-            raise RuntimeError(f"Expected one of cpu, cuda device type at start of device string: {type}")
-        self.type, self.index = type, index
+        if kind not in ("cpu", "cuda"):
+            raise RuntimeError(f"Expected one of cpu, cuda device type at start of device string: {kind}")
+        self.type, self.index = kind, index
 
     def __repr__(self) -> str:
-        return f"device(type={self.type!r})" if self.index is None else f"device(type={self.type!r}, index={self.index})"
+        return (
+            f"device(type={self.type!r})" if self.index is None else f"device(type={self.type!r}, index={self.index})"
+        )
 
     def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
@@ -128,7 +133,7 @@ def shares_memory(view: Array, array: Array) -> bool:
     """Whether a result of an operation on `array` shows its memory: then their chains of owners meet."""
     if type(view) is not np.ndarray:
         return bool(np.may_share_memory(view, array))
-    owner = view
+    owner: Any = view
     while owner is not None:
         if owner is array or owner is array.base:
             return True

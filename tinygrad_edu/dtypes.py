@@ -45,7 +45,22 @@ int8, int16, int32, int64 = dtype("int8"), dtype("int16"), dtype("int32"), dtype
 float16, float32, float64 = dtype("float16"), dtype("float32"), dtype("float64")
 complex64, complex128 = dtype("complex64"), dtype("complex128")
 
-ALL = (bool_, uint8, uint16, uint32, uint64, int8, int16, int32, int64, float16, float32, float64, complex64, complex128)
+ALL = (
+    bool_,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+    int8,
+    int16,
+    int32,
+    int64,
+    float16,
+    float32,
+    float64,
+    complex64,
+    complex128,
+)
 OF_NUMPY = {each.numpy: each for each in ALL}
 OF_PYTHON = {builtins.bool: bool_, int: int64, float: float32, complex: complex64}
 
@@ -115,7 +130,7 @@ def result_type(*values: Any) -> dtype:
     for other in (weak, number):
         if other is not None and (result is None or other.rank > result.rank):
             keeps_size = result is not None and result.is_floating_point and other.is_complex
-            result = result.to_complex() if keeps_size else other
+            result = result.to_complex() if result is not None and keeps_size else other
     return result if result is not None else _default
 
 

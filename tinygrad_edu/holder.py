@@ -161,9 +161,7 @@ class Holder:
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The same memory as a NumPy array."""
         if not force and self.requires_grad:
-            raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
-            )
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         if not force and self.is_cuda:
             raise TypeError(
                 f"can't convert {self.device} device type tensor to numpy. "

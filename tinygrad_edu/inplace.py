@@ -107,7 +107,9 @@ def assign(t: Tensor, result: Tensor, what: str) -> Tensor:
             base, recipe = t._origin
             edges = (base.edge(), node)
             needs = (edges[0] is not None) + 2 * (node is not None)
-            base.node = record(overwrite.op.plan(needs), edges, (base, result, recipe), (None, None, recipe), [base.array])
+            base.node = record(
+                overwrite.op.plan(needs), edges, (base, result, recipe), (None, None, recipe), [base.array]
+            )
             base.node.share(version)
             t.node = Unrecorded(t.array.shape) if t.node is None else t.node
             t.node.share(version)

@@ -20,7 +20,23 @@ if TYPE_CHECKING:
 OPS: dict[str, Op] = {}  # every operation, by name
 
 # arguments that are never arrays: keeping them keeps no memory
-OPTIONS = frozenset(["dim", "dims", "dim0", "dim1", "shape", "keepdim", "index", "start", "length", "step", "shifts", "correction", "needs"])
+OPTIONS = frozenset(
+    [
+        "dim",
+        "dims",
+        "dim0",
+        "dim1",
+        "shape",
+        "keepdim",
+        "index",
+        "start",
+        "length",
+        "step",
+        "shifts",
+        "correction",
+        "needs",
+    ]
+)
 
 
 class Plan:
@@ -51,7 +67,10 @@ class Plan:
         self.kinds = tuple(kinds)
         self.constants = sum(1 << i for kind, i in self.kinds if kind == "input" and not needs >> i & 1)
         self.simple = not (op.several or op.sequence or any(len(positions) > 1 for positions, *_ in self.rules))
-        self.singles = [(positions[0], rule, spots[0] if len(spots) == 1 else None, spots) for positions, rule, _, spots in self.rules]
+        self.singles = [
+            (positions[0], rule, spots[0] if len(spots) == 1 else None, spots)
+            for positions, rule, _, spots in self.rules
+        ]
         self.pick = self._picker(needs)
 
     @staticmethod
@@ -74,7 +93,13 @@ class Plan:
         """What takes the kept values out of (*inputs, *results, *extras): written out, since every call runs it."""
         results = len(self.op.names)
         extras = results + max(len(self.op.results), 1)
-        forms = {"input": "v[{0}]", "result": "v[{1}]", "extra": "v[{2}]", "shape": "shape(v[{0}])", "dtype": "dtype(v[{0}])"}
+        forms = {
+            "input": "v[{0}]",
+            "result": "v[{1}]",
+            "extra": "v[{2}]",
+            "shape": "shape(v[{0}])",
+            "dtype": "dtype(v[{0}])",
+        }
         forms["needs"] = str(needs)
         taken = [forms[kind].format(i, results + i, extras + i) for kind, i in self.kinds]
         names = {"shape": _shape, "dtype": lambda a: dtypes.OF_NUMPY[a.dtype]}
@@ -84,7 +109,9 @@ class Plan:
         """The general way back: several results, lists of inputs, rules for several arguments, recorded walks."""
         if create_graph and self.op.plain:
             return _back_through_plain(node, g)
-        kept = [_recorded(node, *pair) for pair in zip(self.kinds, node.kept, strict=True)] if create_graph else node.kept
+        kept = (
+            [_recorded(node, *pair) for pair in zip(self.kinds, node.kept, strict=True)] if create_graph else node.kept
+        )
         edges, found = node.edges, []
         for positions, rule, results, spots in self.rules:
             gs = [g]
@@ -94,7 +121,7 @@ class Plan:
                 gs = [_gradient(node, g, k, create_graph) for k in results]
             answer = rule(*gs, *[kept[spot] for spot in spots])
             if self.op.sequence:
-                positions = range(len(edges))
+                positions = tuple(range(len(edges)))
             elif len(positions) == 1:
                 answer = (answer,)
             for position, gx in zip(positions, answer, strict=True):
@@ -121,6 +148,10 @@ class OpNode(TensorNode):
     """How a tensor was made by an operation."""
 
     __slots__ = ("kept", "outputs", "picks", "plan")
+    kept: Any
+    outputs: list[tuple[tuple[int, ...], Any]]
+    picks: dict[int, weakref.ref[Pick]]
+    plan: Plan
     own: frozenset = frozenset()  # kinds of kept values that nobody else can write to
     watch: tuple | None = None  # write counters, and memory, of kept inputs that have no node of their own
 
@@ -166,7 +197,7 @@ class OpNode(TensorNode):
                 self._compare(self.version, f"its result {describe(value)}")
             elif kind == "input" and self.op.sequence and i == 0:
                 for edge, a in zip(self.edges, value, strict=True):
-                    self._compare(edge and edge.version, describe(a))
+                    self._compare(None if edge is None else edge.version, describe(a))
             elif kind == "input" and i < len(self.edges) and self.edges[i] is not None:
                 edge = self.edges[i]
                 self._compare(edge.version, f"{describe(value)}, output {edge.as_function()[1]} of {edge.name()}")
@@ -217,7 +248,7 @@ class Pick(TensorNode):
 
     __slots__ = ("index",)
 
-    def __init__(self, parent: OpNode, index: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, parent: TensorNode, index: int, shape: tuple[int, ...]) -> None:
         self.edges, self.index, self.shape = (parent,), index, shape
         self.number, self.version, self.hooks = tick(), None, None
 
@@ -263,12 +294,11 @@ def _back_through_plain(node: OpNode, g: Any) -> list[tuple[graph.Node, Any]]:
     """Compute the result again by its plain definition, recorded, and walk back through that."""
     by_kind = dict(zip(node.plan.kinds, node.kept, strict=True))
     names = range(len(node.op.names))
-    out = node.op.plain(*[_recorded(node, ("input", i), by_kind["input", i]) for i in names])
+    plain: Any = node.op.plain
+    out = plain(*[_recorded(node, ("input", i), by_kind["input", i]) for i in names])
     results = enumerate(out) if node.op.several else [(0, out)]
     gs = g if node.op.several else {0: g}
     roots = [(t.edge(), gs[k]) for k, t in results if k in gs and t.edge() is not None]
     edges = list(dict.fromkeys(e for e in node.edges if e is not None))
     found = walk(roots, create_graph=True, retain_graph=True, targets=edges, stop=True)
     return list(found.items())
-
-

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import devices, dtypes
 from .autograd import graph
-from .autograd.graph import Handle, Hooks, Node, Version, walk
+from .autograd.graph import Handle, Node, Version, walk
 from .errors import message
 from .holder import Holder, Size
 
@@ -209,7 +209,9 @@ class Tensor(Methods):
         ref = weakref.ref(self)
 
         def after(results: list, g: Any) -> list:
-            hook(ref())
+            t = ref()
+            if t is not None:
+                hook(t)
             return results
 
         return Handle(self.node.some_hooks().after, after)
@@ -239,7 +241,7 @@ class Tensor(Methods):
         t._grad = copy.deepcopy(self._grad, memo)
         return t
 
-    def __reduce_ex__(self, protocol: int) -> tuple:
+    def __reduce_ex__(self, protocol: Any) -> tuple:
         array = devices.move(self.array, devices.CPU)
         state = (array, self.requires_grad, self._user_state())
         return _rebuild, (type(self), str(self.device)), state
@@ -275,7 +277,7 @@ def wrap(array: Any, node: Node | None = None) -> Tensor:
 def legacy_constructor(cls: type, dtype: dtypes.dtype, data: tuple, device: Any) -> Tensor:
     """`Tensor(...)`, `FloatTensor(...)`: sizes, or one list, array or tensor of numbers."""
     xp = devices.module(devices.as_device(device))
-    t = new(cls)
+    t: Any = new(cls)
     t.node = None
     if len(data) == 1 and isinstance(data[0], Tensor):
         t.array = data[0].array.astype(dtype.numpy, copy=False)
@@ -378,8 +380,7 @@ class Leaf(TensorNode):
         self.tensor = weakref.ref(tensor)
         self.shape = tensor.array.shape
         self.number = graph.tick()
-        self.version = tensor._version
-        self.hooks: Hooks | None = None
+        self.version, self.hooks = tensor._version, None
 
     def back(self, g: Any, create_graph: bool) -> list:
         t = self.tensor()

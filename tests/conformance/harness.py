@@ -72,7 +72,6 @@ class Sample:
     """One call: PyTorch's arguments, and ours."""
 
     def __init__(self, op: Any, drawn: Any) -> None:
-        self.op, self.drawn = op, drawn
         args, kwargs = without_dropout(op.full_name, tuple(drawn.args), drawn.kwargs)
         self.theirs = tuple(own_leaves(v) for v in (drawn.input, args, kwargs))
         self.values = op.full_name not in RANDOM.split()
@@ -226,7 +225,7 @@ class Conformance:
                 with self.attempt("value", label) as result:
                     found = sample.ask_us(self.function)
                     expected = sample.ask_torch(self.op.op)
-                    if self.name in TIED.split() and not sample.drawn.kwargs.get("stable"):
+                    if self.name in TIED.split() and not sample.theirs[2].get("stable"):
                         found = with_their_choice(found, expected, sample.theirs[0])
                     result.compared += same(found, expected, "", sample.values)
                     same(tensors(sample.ours), tensors(sample.theirs), "arguments afterwards", sample.values)
@@ -313,9 +312,9 @@ class Conformance:
             for label, sample in self.samples(d, few=True):
                 asked = {
                     "memory": (True, self._memory),
-                    "method": (op.method_variant and isinstance(sample.drawn.input, torch.Tensor), self._method),
+                    "method": (op.method_variant and isinstance(sample.theirs[0], torch.Tensor), self._method),
                     "in place": (op.inplace_variant, self._inplace),
-                    "out=": (op.supports_out and "out" not in sample.drawn.kwargs, self._out),
+                    "out=": (op.supports_out and "out" not in sample.theirs[2], self._out),
                 }
                 for form, (applies, check) in asked.items():
                     if applies:

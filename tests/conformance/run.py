@@ -90,9 +90,19 @@ def table(reports: list[Report]) -> str:
     left_out = [name for name in ENTRIES if CLASSES[name][0] == "left out"]
     lines.append(f"| left out on purpose | {len(left_out)} | | | " + " | ".join("" for _ in CHECKS) + " |")
     for kind, title in (("training", "What ordinary training code uses"), ("rest", "The rest")):
-        lines += ["", f"## {title}", "", f"| entry | group | {' | '.join(CHECKS)} | note |", "|---|---|" + "---|" * (len(CHECKS) + 1)]
-        for report in sorted((r for r in reports if CLASSES[r.name][0] == kind), key=lambda r: (CLASSES[r.name][1], r.name)):
-            words = ["missing"] + ["-"] * (len(CHECKS) - 1) if report.missing else [r.word for r in report.results.values()]
+        lines += [
+            "",
+            f"## {title}",
+            "",
+            f"| entry | group | {' | '.join(CHECKS)} | note |",
+            "|---|---|" + "---|" * (len(CHECKS) + 1),
+        ]
+        for report in sorted(
+            (r for r in reports if CLASSES[r.name][0] == kind), key=lambda r: (CLASSES[r.name][1], r.name)
+        ):
+            words = (
+                ["missing"] + ["-"] * (len(CHECKS) - 1) if report.missing else [r.word for r in report.results.values()]
+            )
             note = GAPS.get(report.name, {}).get("reason", "") if report.failed else ""
             lines.append(f"| {report.name} | {CLASSES[report.name][1]} | {' | '.join(words)} | {note} |")
     lines += ["", "## Left out on purpose", "", "| reason | entries |", "|---|---|"]

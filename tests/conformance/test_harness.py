@@ -58,7 +58,9 @@ def test_wrong_gradients_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert failed(monkeypatch, "square", lambda x: 1 * x * x.detach()) == ["gradient", "second"]  # half of it
     assert failed(monkeypatch, "square", lambda x: (1 * x * x).detach()) == ["gradient", "second"]  # none
     assert failed(monkeypatch, "sum", lambda x, *a, **k: tg.sum(x, *a, **k) + 0 * x.detach().sum()) == []
-    assert "gradient" in failed(monkeypatch, "sum", lambda x, *a, **k: 2 * tg.sum(x, *a, **k) - tg.sum(x.detach(), *a, **k))
+    assert "gradient" in failed(
+        monkeypatch, "sum", lambda x, *a, **k: 2 * tg.sum(x, *a, **k) - tg.sum(x.detach(), *a, **k)
+    )
 
 
 def test_wrong_second_gradients_are_found(monkeypatch: pytest.MonkeyPatch) -> None:

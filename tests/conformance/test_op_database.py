@@ -25,7 +25,9 @@ def cases() -> list[Any]:
         gap = GAPS.get(name, {"checks": [], "reason": ""})
         checks = [] if kind == "left out" else ["value"] if "missing" in gap["checks"] else CHECKS
         for check in checks:
-            marks = [pytest.mark.xfail(strict=True, reason=gap["reason"])] if {check, "missing"} & {*gap["checks"]} else []
+            marks = (
+                [pytest.mark.xfail(strict=True, reason=gap["reason"])] if {check, "missing"} & {*gap["checks"]} else []
+            )
             if Conformance(name).applies(check):
                 found.append(pytest.param(name, check, marks=marks, id=f"{name}-{check}"))
     return found

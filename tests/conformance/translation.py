@@ -149,6 +149,8 @@ def translated(value: Any, memo: dict | None = None) -> Any:
         return {k: translated(v, memo) for k, v in value.items()}
     if isinstance(value, slice):
         return slice(*[translated(v, memo) for v in (value.start, value.stop, value.step)])
+    if isinstance(value, torch.nn.PairwiseDistance):
+        return ours("nn.functional.pairwise_distance")
     if isinstance(value, (torch.nn.Module, torch.Generator)):
         raise Untranslatable(type(value).__name__)
     if callable(value) and not isinstance(value, type):

@@ -25,6 +25,11 @@ class Node:
     """A point of the graph. Subclasses say what happens when a gradient arrives (`back`)."""
 
     __slots__ = ("__dict__", "__weakref__", "edges", "hooks", "number", "shape", "version")
+    edges: tuple[Any, ...]  # nodes, None where no gradient is wanted
+    hooks: Hooks | None
+    number: int
+    shape: tuple[int, ...]
+    version: Version | None
     takes = False  # whether the node goes on to own the gradient that it is given
     trace: Any = None  # where in the user's program the node was made, while somebody asks for it
 

@@ -17,8 +17,8 @@ from . import (
     bessel,
     comparison,
     complexes,
-    conversion,
     contraction,
+    conversion,
     convolution,
     creation,
     decompositions,
@@ -34,9 +34,9 @@ from . import (
     matrix,
     movement,
     normalization,
+    orthogonal_polynomials,
     padding,
     parts,
-    orthogonal_polynomials,
     pointwise,
     pooling,
     positions,
@@ -49,8 +49,8 @@ from . import (
     shape,
     softmax,
     sorting,
-    statistics,
     special_functions,
+    statistics,
     tapers,
     trigonometry,
 )
@@ -86,4 +86,4 @@ def bind() -> None:
 bind()
 for _family in FAMILIES:
     globals().update(public(_family))
-__all__ = [name for family in FAMILIES for name in public(family)]  # noqa: PLE0604
+__all__ = [name for family in FAMILIES for name in public(family)]

@@ -58,8 +58,8 @@ def _hardtanh(x, min_val=-1.0, max_val=1.0):
     return np.minimum(np.maximum(x, min_val), max_val)
 
 
-def _hardtanh_grad(g, out, min_val, max_val):
-    return g * ((out > min_val) & (out < max_val))
+def _hardtanh_grad(g, x, min_val, max_val):
+    return g * ((x > min_val) & (x < max_val))
 
 
 @op
@@ -160,10 +160,11 @@ def _silu(x):
     return x * s, s
 
 
-def _silu_grad(g, s, out):
+def _silu_grad(g, x, s):
     slope = 1 - s
-    slope *= out
-    slope += s  # s + x s (1 - s)
+    slope *= x
+    slope += 1
+    slope *= s  # s + x s (1 - s)
     slope *= g
     return slope
 
@@ -239,8 +240,8 @@ def _glu(x, dim=-1):
     return a * s, s
 
 
-def _glu_grad(g, s, out, dim):
-    return np.concatenate([g * s, g * out * (1 - s)], dim)
+def _glu_grad(g, x, s, dim):
+    return np.concatenate([g * s, g * np.split(x, 2, dim)[0] * s * (1 - s)], dim)
 
 
 _silu.grad(x=_silu_grad)

@@ -67,5 +67,5 @@ def written(function, result, out):
     if out is None:
         return result
     if isinstance(result, tuple):
-        return type(result)(*[store_one(function.op, r, o) for r, o in zip(result, out, strict=True)])
-    return store_one(function.op, result, out)
+        return type(result)(*[store_one(function.op.name, r, o) for r, o in zip(result, out, strict=True)])
+    return store_one(function.op.name, result, out)

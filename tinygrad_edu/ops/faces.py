@@ -28,7 +28,6 @@ def takes_out(function: Callable) -> Callable:
     @functools.wraps(function)
     def call(*args: Any, out: Any = None, **options: Any) -> Any:
         answer = function(*args, **options)
-        return answer if out is None else store_one(call, answer, out)
+        return answer if out is None else store_one(function.__name__, answer, out)
 
-    call.name = function.__name__  # type: ignore[attr-defined]
     return call

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from .. import devices, dtypes
-from ..autograd.graph import recording
+from ..call import store_one
 from ..tensor import Tensor, new
 
 
@@ -77,9 +77,7 @@ def stored(what: str, result: Tensor, out: Tensor | None, *inputs: Tensor, exact
     """`result`, written into the tensor given as `out=`, which takes its shape and must not overlap the inputs."""
     if out is None:
         return result
-    if recording.get() and (result.requires_grad or out.requires_grad):
-        raise RuntimeError(f"{what}(): functions with out=... arguments don't support automatic differentiation")
-    if out.dtype is not result.dtype and (exact or not dtypes.can_cast(result.dtype, out.dtype)):
+    if out.dtype is not result.dtype and exact:
         raise RuntimeError(f"{what}(): Expected out tensor to have dtype {result.dtype}, but got {out.dtype} instead")
     if out.device != result.device:
         raise RuntimeError(f"{what}(): Expected all tensors to be on the same device, but out is on {out.device}")
@@ -88,12 +86,7 @@ def stored(what: str, result: Tensor, out: Tensor | None, *inputs: Tensor, exact
             f"{what}(): unsupported operation: some elements of the input tensor and the written-to tensor refer to a "
             "single memory location. Please clone() the tensor before performing the operation."
         )
-    if out.array.shape == result.array.shape:
-        np.copyto(out.array, result.array, casting="unsafe")
-    else:
-        out.array = result.array.astype(out.array.dtype)
-    out.version().write()
-    return out
+    return store_one(what, result, out)
 
 
 def number(value: Any) -> Any:

@@ -231,7 +231,7 @@ def _memory(x: Any) -> tuple[Any, int]:
     """All of the memory in which an array lies, in one dimension, and where in it the array begins."""
     root, owner = x, x
     while owner is not None:
-        if getattr(owner, "dtype", None) == x.dtype and hasattr(owner, "strides"):
+        if type(owner) is type(x) and owner.dtype == x.dtype:
             root = owner
         owner = getattr(owner, "base", None)
     flat = root.reshape(-1) if root.flags.c_contiguous else root.T.reshape(-1)

@@ -9,7 +9,6 @@ import numpy as np
 from .. import devices, dtypes
 from ..errors import message
 from ..op import cast, expand, op
-from ..sums import total
 
 
 def reduced(x, dim):

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import message
 from ..op import cast, op
+from ..sums import total
 from ..tensor import Tensor
 from .arguments import need_tensor
 from .faces import numpy_names, takes_out
@@ -22,7 +23,6 @@ from .reducing import (
     reduced,
     share,
     spread,
-    total,
     typed,
     unreduced,
     widened,
@@ -205,7 +205,7 @@ def _extreme(input, dim, keepdim, other, out, of_all, along, of_pairs):
     return along(input, dim, keepdim, out=out)
 
 
-_AMinMax = namedtuple("aminmax", "min max")
+_AMinMax = namedtuple("aminmax", "min max")  # type: ignore[name-match]  # the name users see
 
 
 @numpy_names

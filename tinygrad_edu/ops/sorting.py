@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from .. import devices, dtypes
-from ..errors import describe, message
 from ..call import store_one
+from ..errors import describe, message
 from ..op import op
 from ..tensor import wrap
 from .arguments import need_tensor, wrapped
@@ -219,7 +219,7 @@ def _checked_store(found, out):
     if out.dtype != found.dtype:
         wrong = f"output tensor's dtype is wrong, it can only be Int(int32) or Long(int64) depending on out_int32: {out.dtype}"
         raise RuntimeError(message("searchsorted()", wrong))
-    return store_one(_searchsorted.op, found, out)
+    return store_one("searchsorted", found, out)
 
 
 def bucketize(input, boundaries, *, out_int32=False, right=False, out=None):

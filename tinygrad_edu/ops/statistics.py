@@ -9,14 +9,15 @@ from collections import namedtuple
 import numpy as np
 
 from .. import dtypes
-from ..errors import describe, message
 from ..call import store_one
+from ..errors import describe, message
 from ..op import op
+from ..sums import total
 from ..tensor import Tensor, wrap
 from .arguments import need_tensor, wrapped
 from .faces import numpy_names, takes_out
 from .pointwise import lerp, where
-from .reducing import chosen, chosen_grad, count, need_elements, reduced, share, total, unreduced, widened
+from .reducing import chosen, chosen_grad, count, need_elements, reduced, share, unreduced, widened
 from .reductions import mean, sum
 from .sorting import sort
 
@@ -333,8 +334,8 @@ def histc(input, bins=100, min=0, max=0):
     return wrap(np.bincount(place, minlength=bins).astype(x.dtype))
 
 
-_Histogram = namedtuple("histogram", "hist bin_edges")
-_HistogramDD = namedtuple("histogramdd", "hist bin_edges")
+_Histogram = namedtuple("histogram", "hist bin_edges")  # type: ignore[name-match]  # the name users see
+_HistogramDD = namedtuple("histogramdd", "hist bin_edges")  # type: ignore[name-match]
 
 
 def histogram(input, bins, *, range=None, weight=None, density=False, out=None):
@@ -352,7 +353,7 @@ def histogram(input, bins, *, range=None, weight=None, density=False, out=None):
     )
     if out is None:
         return _Histogram(hist, edges[0].clone())
-    return _Histogram(*[store_one(_bincount.op, a, t) for a, t in zip((hist, edges[0]), out, strict=True)])
+    return _Histogram(*[store_one("histogram", a, t) for a, t in zip((hist, edges[0]), out, strict=True)])
 
 
 def histogramdd(input, bins, *, range=None, weight=None, density=False):

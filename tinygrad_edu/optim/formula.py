@@ -1,0 +1,169 @@
+"""What the optimizers share whose step is one formula: its arrays, its numbers, and everything around it.
+
+A formula is `update(p, g, state, group)`: a parameter, its gradient, its state and its options, as arrays and numbers.
+It writes `p` and the arrays of `state` in place and returns nothing. All arrays have at least one dimension and real
+numbers (complex ones come as pairs), the step is already counted, `maximize` and `weight_decay` are done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import dtypes
+from ..autograd.graph import observer
+from ..autograd.modes import enable_grad
+from ..tensor import Tensor, wrap
+from .optimizer import Optimizer, ParamsT
+
+Array = Any
+
+
+class FormulaOptimizer(Optimizer):
+    """An optimizer that goes over its parameters one by one, with one formula for all of them."""
+
+    elementwise: ClassVar[bool] = True  # whether each element moves by its own gradient and state alone
+    by_parts: ClassVar[bool] = True  # whether complex numbers are to come as pairs of real ones
+
+    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
+        name = type(self).__name__
+        if defaults.get("fused") and defaults.get("foreach"):
+            raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+        if defaults.get("differentiable"):
+            raise NotImplementedError(
+                f"{name}(differentiable=True): a step is not recorded here; write the update with tensors, as in "
+                "w = w - lr * torch.autograd.grad(loss, w, create_graph=True)[0]"
+            )
+        super().__init__(params, defaults)
+
+    @staticmethod
+    def update(p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
+        """The formula: change `p` and the arrays of `state` in place."""
+        raise NotImplementedError
+
+    def arrays(self, group: dict[str, Any]) -> dict[str, float]:
+        """The arrays of a parameter's state by name, each with the number that it is filled with at first."""
+        return {}
+
+    def scalars(self, group: dict[str, Any]) -> dict[str, float]:
+        """What a parameter's state has of single numbers, with their first values."""
+        return {"step": 0.0}
+
+    def count(self, scalars: dict[str, Array], group: dict[str, Any]) -> dict[str, float]:
+        """Advance the single numbers by a step; the answer is what the formula reads."""
+        scalars["step"] += 1
+        return {"step": scalars["step"].item()}
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change every parameter that has a gradient; `closure` computes loss and gradients first."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        watching = observer.get()
+        for group in self.param_groups:
+            options = numbers(group)
+            for p in group["params"]:
+                if p.grad is not None:
+                    self._advance(p, options)
+                    p.version().write()
+                    if watching is not None:
+                        watching.written(p, f"{type(self).__name__}.step")
+        return loss
+
+    def _advance(self, p: Tensor, group: dict[str, Any]) -> None:
+        state = self.state.get(p) or self._beginning(p, group)
+        x, g = p.array, p.grad.array  # type: ignore[union-attr]
+        if group.get("maximize"):
+            g = -g
+        decay = group.get("weight_decay", 0)
+        if decay and group.get("decoupled_weight_decay"):
+            x *= 1 - group["lr"] * decay
+        elif decay:
+            g = g + decay * x
+        own = {name: value.array for name, value in state.items() if isinstance(value, Tensor)}
+        single = self.count({name: own.pop(name) for name in self.scalars(group)}, group)
+        shown = pairs if x.dtype.kind == "c" and self.by_parts else at_least_1d if not x.ndim else None
+        seen = own if shown is None else {name: shown(a) for name, a in own.items()}
+        known = len(seen)
+        seen = seen | single
+        self.update(x if shown is None else shown(x), g if shown is None else shown(g), seen, group)
+        for name in own:
+            if state[name]._version is not None:
+                state[name].version().write()
+        if len(seen) > known + len(single):
+            state |= {name: wrap(a.reshape(x.shape)) for name, a in seen.items() if name not in own and name not in single}
+        if state:
+            self.state[p] = state
+
+    def _beginning(self, p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
+        """The state before the first step."""
+        kind = np.float64 if dtypes.get_default_dtype() is dtypes.float64 else np.float32
+        state = {name: wrap(np.full((), value, kind)) for name, value in self.scalars(group).items()}
+        for name, value in self.arrays(group).items():
+            fill = complex(value, value) if p.is_complex() else value
+            state[name] = wrap(np.full_like(p.array, fill))
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for group in self.param_groups:
+            single = self.scalars(numbers(group))
+            for p in group["params"]:
+                _as_tensors(self.state.get(p, {}), single)
+
+
+def numbers(group: dict[str, Any]) -> dict[str, Any]:
+    """A group's options; those given as tensors as the numbers in them."""
+    return {name: _number(value) for name, value in group.items() if name != "params"}
+
+
+def _number(value: Any) -> Any:
+    if type(value) is tuple:
+        return tuple(map(_number, value))
+    return value.item() if isinstance(value, Tensor) else value
+
+
+def _as_tensors(state: dict[str, Any], names: dict[str, float]) -> None:
+    """Single numbers of a state that were written as Python's, as older files have them."""
+    for name in names:
+        if name in state and not isinstance(state[name], Tensor):
+            state[name] = wrap(np.full((), state[name], np.float32))
+
+
+def pairs(a: Array) -> Array:
+    """The same memory of complex numbers as pairs of real ones."""
+    return a[..., None].view(a.real.dtype)
+
+
+def at_least_1d(a: Array) -> Array:
+    """The same memory of a single number as one with a dimension, which operators answer with arrays."""
+    return a.reshape(1)
+
+
+# --- options that a constructor refuses -------------------------------------------------------------------------------
+
+_SPOKEN = {"lr": "learning rate", "eps": "epsilon value"}
+
+
+def not_negative(**options: Any) -> None:
+    """Raise where one of the options is below zero; a learning rate may be a tensor of one element."""
+    for name, value in options.items():
+        if isinstance(value, Tensor) and value.numel() != 1:
+            raise ValueError(f"Tensor {name} must be 1-element, not of shape {list(value.shape)}")
+        if not value >= 0:
+            raise ValueError(f"Invalid {_SPOKEN.get(name, name + ' value')}: {value}")
+
+
+def below_one(betas: tuple[Any, Any]) -> None:
+    """Raise where a rate of forgetting is not in [0, 1)."""
+    for i, beta in enumerate(betas):
+        if isinstance(beta, Tensor) and beta.numel() != 1:
+            raise ValueError(f"Tensor betas[{i}] must be 1-element, not of shape {list(beta.shape)}")
+        if not 0 <= beta < 1:
+            raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+
+
+__all__ = ["FormulaOptimizer"]
