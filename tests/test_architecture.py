@@ -17,9 +17,12 @@ ROWS: tuple[tuple[str, ...], ...] = (
     (*(f.__name__.removeprefix("tinygrad_edu.") for f in FAMILIES), "ops"),
     ("autograd", "serialization", "random", "linalg", "fft", "special"),
     ("nn.functional", "nn.init", "nn.parameter", "nn.modules", "nn.utils", "nn"),
-    ("optim", "utils", "cuda"),
+    (
+        *("optim", "utils", "cuda", "distributions", "func", "sparse", "amp", "jit", "backends", "hub", "onnx"),
+        *("profiler", "multiprocessing", "accelerator"),
+    ),
     ("viz", "datasets", "distributed"),
-    ("", "compat", "cli", "__main__"),
+    ("", "compat", "pytest_plugin", "cli", "__main__"),
 )
 PLACES = {name: (row, column) for row, names in enumerate(ROWS) for column, name in enumerate(names)}
 

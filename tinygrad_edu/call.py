@@ -28,23 +28,23 @@ MISSING = object()
 
 def caller(op: Op) -> Any:
     """The function that users call."""
-    general = _general(op)
+    op.general = general = _general(op)
     simple = not (op.view or op.several or op.sequence or op.keeps or op.plain)
     if simple and len(op.names) == 1:
         return _unary(op, general)
     if simple and len(op.names) == op.required == 2:
-        return _binary(op, general)
+        return binary(op, general)
     return general
 
 
 def _unary(op: Op, general: Callable) -> Callable:
     """A call of its own for one argument: a third of the Python steps of the general one."""
-    forward, plans = op.forward, op.plans
+    forward, plans, differentiable = op.forward, op.plans, op.differentiable
 
     def call(x: Any = MISSING, /, **options: Any) -> Any:
-        if type(x) is ndarray and not options:
-            return forward(x)
         if not isinstance(x, Tensor) or options:
+            if type(x) is ndarray and not options:
+                return forward(x)
             return general(x, **options) if x is not MISSING else general(**options)
         a, nx = x.array, x.node
         try:
@@ -56,7 +56,7 @@ def _unary(op: Op, general: Callable) -> Callable:
             nx = nx if out.dtype.kind in "fc" else None
         t = new(Tensor)
         t.array, t.node = out, None
-        if nx is not None and (mode := recording.get()) and op.differentiable:
+        if nx is not None and differentiable and (mode := recording.get()):
             if nx.version is not None:
                 nx = x.edge()
                 if nx is None:
@@ -74,14 +74,15 @@ def _unary(op: Op, general: Callable) -> Callable:
     return call
 
 
-def _binary(op: Op, general: Callable) -> Callable:
+def binary(op: Op, general: Callable) -> Callable:
     """A call of its own for two arguments: tensors of one dtype, or a tensor and a number."""
-    forward, plans, numbers = op.forward, op.plans, 1 not in op.tensors
+    forward, plans, differentiable = op.forward, op.plans, op.differentiable
+    numbers = 1 not in op.tensors
 
     def call(x: Any = MISSING, y: Any = MISSING, /, **options: Any) -> Any:
-        if type(x) is ndarray and type(y) is ndarray and not options:
-            return forward(x, y)
         if not isinstance(x, Tensor) or options:
+            if type(x) is ndarray and type(y) is ndarray and not options:
+                return forward(x, y)
             return general(*[v for v in (x, y) if v is not MISSING], **options)
         a, nx = x.array, x.node
         dtype = a.dtype
@@ -103,7 +104,7 @@ def _binary(op: Op, general: Callable) -> Callable:
                 nx = ny = None
         t = new(Tensor)
         t.array, t.node = out, None
-        if (nx is not None or ny is not None) and (mode := recording.get()) and op.differentiable:
+        if (nx is not None or ny is not None) and differentiable and (mode := recording.get()):
             if nx is not None and nx.version is not None:
                 nx = x.edge()
             if ny is not None and ny.version is not None:
@@ -127,14 +128,17 @@ def _binary(op: Op, general: Callable) -> Callable:
 
 
 def _general(op: Op) -> Callable:
-    """The call in general: any number of arguments, options, several results, promotion, views, errors."""
-    count, plans = len(op.names), op.plans
+    """The call in general: any number of arguments, options, promotion, views, errors."""
+    required, positional, defaults, plans = op.required, op.positional, op.defaults, op.plans
     exact = op.names.index("dtype") if "dtype" in op.names else None
-    plain_result = not (op.several or op.keeps)
+    single = not (op.several or op.keeps)
 
     def call(*args: Any, **options: Any) -> Any:
         into = options.pop("out", None) if options else None
-        values = args if len(args) == count and not options else op.bind(args, options)
+        if options or not required <= len(args) <= positional:
+            values = op.bind(args, options)
+        else:
+            values = args + defaults[len(args) :]
         inputs = [*values[0], *values[1:]] if op.sequence else values
         arrays, edges, needs, tensors, bit = [], [], 0, 0, 1
         for v in inputs:
@@ -158,45 +162,56 @@ def _general(op: Op) -> Callable:
                 raise TypeError(not_a_tensor(op, i, inputs[i]))
         if op.promoted and not agree(op, arrays):
             inputs, arrays, edges, needs = unify(op, inputs)
-        grouped = arrays
-        if op.sequence:
-            first = len(values[0])
-            grouped = [arrays[:first], *arrays[first:]]
+        first = len(values[0]) if op.sequence else 0
+        grouped = [arrays[:first], *arrays[first:]] if op.sequence else arrays
         try:
             out = op.run(*grouped)
         except Exception as error:
             moved = mended(op, inputs, error)
-            return call(*(moved if not op.sequence else [moved[:first], *moved[first:]]))
-        if plain_result:
-            results, extras = [out], ()
-        else:
-            split = len(out) if op.many else max(len(op.results), 1)
-            results, extras = list(out[:split]), tuple(out[split:])
-        if exact is None or grouped[exact] is None:
-            dtype = getattr(arrays[0], "dtype", None)
-            results = [
-                settle(op, out, arrays) if type(out) is not ndarray or out.dtype is not dtype else out
-                for out in results
-            ]
-        mode = recording.get() if needs and op.differentiable else False
-        mode = mode and any(out.dtype.kind in "fc" for out in results) and mode
-        made: Any = None
+            answer = call(*([moved[:first], *moved[first:]] if op.sequence else moved))
+            return answer if into is None else store(op, answer, into)
+        like = arrays if exact is None or grouped[exact] is None else ()  # an explicit dtype is not corrected
+        mode: Any = recording.get() if needs and op.differentiable else False
         if mode:
             plan = plans.get(needs) or op.plan(needs)
-            made = record(plan, edges[: first if op.sequence else op.arity], inputs, grouped, results, extras, tensors)
-        wrapped = [wrap(out, made) for out in results]
-        if op.several:
-            for k, t in enumerate(wrapped):
-                t.node = made.pick(k) if mode and t.array.dtype.kind in "fc" else None
-        if op.view:
-            for t in wrapped:
+            edges = edges[: first if op.sequence else op.arity]
+        if single:
+            if type(out) is not ndarray or out.dtype is not getattr(arrays[0], "dtype", None):
+                out = settle(op, out, like)
+            answer = t = new(Tensor)
+            t.array, t.node = out, None
+            if mode and out.dtype.kind in "fc":
+                t.node = record(plan, edges, inputs, grouped, (out,), (), tensors)
+                if mode is not True:
+                    mode.recorded(t.node, inputs, [t])
+            if op.view:
                 show(t, op, inputs[0], values[1:])
-        if mode and mode is not True:
-            mode.recorded(made, inputs, wrapped)
-        answer = op.returned(wrapped) if op.many else op.returned(*wrapped) if op.several else wrapped[0]
+        else:
+            count = len(out) if op.many else max(len(op.results), 1)
+            results, extras = [settle(op, each, like) for each in out[:count]], out[count:]
+            node = None
+            if mode and any(out.dtype.kind in "fc" for out in results):
+                node = record(plan, edges, inputs, grouped, results, extras, tensors)
+            answer = _wrapped(op, results, node)
+            wrapped = list(answer) if op.several else [answer]
+            for t in wrapped if op.view else ():
+                show(t, op, inputs[0], values[1:])
+            if node is not None and mode is not True:
+                mode.recorded(node, inputs, wrapped)
         return answer if into is None else store(op, answer, into)
 
     return call
+
+
+def _wrapped(op: Op, results: list[Any], node: OpNode | None) -> Any:
+    """The results as tensors: one, a named tuple, or a tuple of any length."""
+    if not op.several:
+        return wrap(results[0], node)
+    tensors = [wrap(out) for out in results]
+    if node is not None:
+        for k, t in enumerate(tensors):
+            t.node = node.pick(k) if t.array.dtype.kind in "fc" else None
+    return op.returned(tensors) if op.many else op.returned(*tensors)
 
 
 def _on_arrays(op: Op, values: Sequence[Any]) -> Any:

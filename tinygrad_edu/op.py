@@ -77,6 +77,7 @@ class Op:
         self.arity = 0  # how many leading arguments may lead to nodes
         self.promoted: range | tuple[int, ...] = () if differentiable or not promote else range(self.required)
         self.plans: dict[int, Plan] = {}
+        self.call = self.general = forward  # the function that users call, and its general form; see `caller`
 
     def grad(self, *, together: Callable | None = None, **rules: Callable) -> None:
         """State the rules by argument; `together` is one rule for all required arguments, and answers a tuple."""

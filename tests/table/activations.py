@@ -38,6 +38,13 @@ def _nearly_normal(v):
     return 0.5 * (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v**3)))
 
 
+entry(
+    "gate",  # the last sample is large enough for the pieces
+    lambda r: call(r(3, 4), r.off_zero(3, 4)),
+    lambda r: call(r(), r.off_zero()),
+    lambda r: call(r(300, 256), r.off_zero(300, 256)),
+    expect=lambda x, out: np.where(out > 0, x, 0),
+)
 unary("relu", _each(lambda v: v if v > 0 else 0.0), "off_zero")
 _kinked("leaky_relu", _each(lambda v, s=0.01: v if v > 0 else s * v), (), (0.3,), (2.0,), (-0.5,), kinks=(0,))
 _kinked("hardtanh", _each(lambda v, a=-1, b=1: min(max(v, a), b)), (), (-3.0, 2.0), kinks=(-3, -1, 1, 2))

@@ -15,7 +15,7 @@ from ..op import op
 from ..tensor import Tensor
 from .complexes import abs
 from .joining import chunk
-from .operands import refuse
+from .operands import refuse, zero
 from .pointwise import _where, exp, sigmoid
 from .rounding import _clamp
 from .special_functions import erf
@@ -32,6 +32,19 @@ def relu(x):
     if x.dtype.kind == "b":
         raise RuntimeError("relu: Boolean inputs not supported; write x.float()")
     return np.maximum(x, 0)
+
+
+@op
+def _gate(x, out):
+    """x where `out` is above 0, and 0 elsewhere: in pieces, so that no mask as large as x is made."""
+    if x.size < 1 << 16 or x.shape != out.shape:
+        return x * (out > 0)
+    gated = np.empty_like(x)
+    step = max(1, len(x) >> 5)
+    for start in range(0, len(x), step):
+        rows = slice(start, start + step)
+        np.multiply(x[rows], out[rows] > 0, out=gated[rows])
+    return gated
 
 
 @op
@@ -93,7 +106,8 @@ def _softshrink(x, lambd=0.5):
     return x - np.minimum(np.maximum(x, -lambd), lambd)
 
 
-relu.grad(x=lambda g, out: g * (out > 0))
+relu.grad(x=lambda g, out: _gate(g, out))
+_gate.grad(x=lambda g, out: _gate(g, out), out=zero)
 _leaky_relu.grad(x=_leaky_relu_grad)
 _prelu.grad(x=lambda g, x, weight: _where(x > 0, g, g * weight), weight=lambda g, x: g * _clamp(x, None, 0))
 _hardtanh.grad(x=_hardtanh_grad)

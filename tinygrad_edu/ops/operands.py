@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import devices, dtypes
+from ..call import binary
 from ..tensor import Tensor, wrap
 
 Number = (bool, int, float, complex)
@@ -41,17 +42,20 @@ def zero(g):
 def operator(function: Callable, swap: bool = False) -> Callable:
     """A function as an operator (`swap`: of a tensor on the right); foreign objects are left to their own operators."""
 
+    general = function.op.general if hasattr(function, "op") else function
+
     def method(x: Tensor, y: Any) -> Any:
         if y is None:
             return NotImplemented
         try:
-            return function(y, x) if swap else function(x, y)
+            return general(y, x) if swap else general(x, y)
         except (TypeError, AttributeError):
             if isinstance(y, (Tensor, np.generic, *Number)) or devices.is_array(y):
                 raise
             return NotImplemented
 
-    return method
+    short = not swap and hasattr(function, "op") and function is not function.op.general
+    return binary(function.op, method) if short else method
 
 
 def signs(x: Any) -> Any:

@@ -215,18 +215,24 @@ _gru.grad(together=_gru_grad)
 # --- many layers, both directions --------------------------------------------------------------------------------------
 
 
-def _stacked(layer, x, states, params, directions=1, between=None):
+def _backwards(x):
+    """The steps in the opposite order."""
+    return flip(x, (0,))
+
+
+def _stacked(layer, x, states, params, directions=1, between=None, reverse=_backwards):
     """Layers on top of each other: `layer` is `_rnn`, `_lstm` or `_gru`, `params` are the weights of each direction of each.
 
-    `states` are one tensor (layers * directions, B, H) or, for an LSTM, two; `between` is applied between layers.
+    `states` are one tensor (layers * directions, B, H) or, for an LSTM, two; `between` is applied between layers,
+    `reverse` where a layer runs from the end (packed sequences end at different steps).
     The answer: the last layer's outputs (T, B, directions * H), and all final states.
     """
     finals = []
     for k in range(0, len(params), directions):
         outs = []
         for d in range(directions):
-            out, *last = layer(flip(x, (0,)) if d else x, *[s[k + d] for s in states], *params[k + d])
-            outs.append(flip(out, (0,)) if d else out)
+            out, *last = layer(reverse(x) if d else x, *[s[k + d] for s in states], *params[k + d])
+            outs.append(reverse(out) if d else out)
             finals.append(last)
         x = outs[0] if directions == 1 else cat(outs, -1)
         if between is not None and k + directions < len(params):

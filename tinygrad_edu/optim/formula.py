@@ -2,7 +2,8 @@
 
 A formula is `update(p, g, state, group)`: a parameter, its gradient, its state and its options, as arrays and numbers.
 It writes `p` and the arrays of `state` in place and returns nothing. All arrays have at least one dimension and real
-numbers (complex ones come as pairs), the step is already counted, `maximize` and `weight_decay` are done.
+numbers (complex ones come as pairs), the step is already counted, `maximize` and `weight_decay` are done;
+`state["first"]` tells whether this is the parameter's first step.
 """
 
 from __future__ import annotations
@@ -74,29 +75,37 @@ class FormulaOptimizer(Optimizer):
         return loss
 
     def _advance(self, p: Tensor, group: dict[str, Any]) -> None:
-        state = self.state.get(p) or self._beginning(p, group)
-        x, g = p.array, p.grad.array  # type: ignore[union-attr]
-        if group.get("maximize"):
-            g = -g
-        decay = group.get("weight_decay", 0)
-        if decay and group.get("decoupled_weight_decay"):
-            x *= 1 - group["lr"] * decay
-        elif decay:
-            g = g + decay * x
+        x = p.array
+        g = self.decay(x, p.grad.array, group)  # type: ignore[union-attr]
+        state = self.state.get(p)
+        first = not state
+        if first:
+            state = self._beginning(p, group)
+            if state:
+                self.state[p] = state
         own = {name: value.array for name, value in state.items() if isinstance(value, Tensor)}
         single = self.count({name: own.pop(name) for name in self.scalars(group)}, group)
-        shown = pairs if x.dtype.kind == "c" and self.by_parts else at_least_1d if not x.ndim else None
-        seen = own if shown is None else {name: shown(a) for name, a in own.items()}
-        known = len(seen)
-        seen = seen | single
-        self.update(x if shown is None else shown(x), g if shown is None else shown(g), seen, group)
+        single["first"] = first
+        if x.dtype.kind == "c" and self.by_parts:
+            x, g, own = pairs(x), pairs(g), {name: pairs(a) for name, a in own.items()}
+        elif not x.ndim:
+            x, g, own = x.reshape(1), g.reshape(1), {name: a.reshape(1) for name, a in own.items()}
+        self.update(x, g, own | single, group)
         for name in own:
             if state[name]._version is not None:
                 state[name].version().write()
-        if len(seen) > known + len(single):
-            state |= {name: wrap(a.reshape(x.shape)) for name, a in seen.items() if name not in own and name not in single}
-        if state:
-            self.state[p] = state
+
+    def decay(self, p: Array, g: Array, group: dict[str, Any]) -> Array:
+        """The gradient to go against: that of `loss + weight_decay p² / 2`, or p itself decays (decoupled)."""
+        if group.get("maximize"):
+            g = -g
+        decay = group.get("weight_decay", 0)
+        if not decay:
+            return g
+        if not group.get("decoupled_weight_decay"):
+            return g + decay * p
+        p *= 1 - group["lr"] * decay
+        return g
 
     def _beginning(self, p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
         """The state before the first step."""
@@ -110,9 +119,9 @@ class FormulaOptimizer(Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:
-            single = self.scalars(numbers(group))
             for p in group["params"]:
-                _as_tensors(self.state.get(p, {}), single)
+                if p in self.state:
+                    self.state[p] = _as_tensors(self.state[p])
 
 
 def numbers(group: dict[str, Any]) -> dict[str, Any]:
@@ -126,21 +135,18 @@ def _number(value: Any) -> Any:
     return value.item() if isinstance(value, Tensor) else value
 
 
-def _as_tensors(state: dict[str, Any], names: dict[str, float]) -> None:
-    """Single numbers of a state that were written as Python's, as older files have them."""
-    for name in names:
-        if name in state and not isinstance(state[name], Tensor):
-            state[name] = wrap(np.full((), state[name], np.float32))
+def _as_tensors(state: dict[str, Any]) -> dict[str, Any]:
+    """A state as older files and programs have it: single numbers that are Python's, buffers that are still None."""
+    return {
+        name: wrap(np.full((), value, np.float32)) if isinstance(value, (int, float)) else value
+        for name, value in state.items()
+        if value is not None
+    }
 
 
 def pairs(a: Array) -> Array:
     """The same memory of complex numbers as pairs of real ones."""
     return a[..., None].view(a.real.dtype)
-
-
-def at_least_1d(a: Array) -> Array:
-    """The same memory of a single number as one with a dimension, which operators answer with arrays."""
-    return a.reshape(1)
 
 
 # --- options that a constructor refuses -------------------------------------------------------------------------------

@@ -1,168 +1,420 @@
-"""What is called around a module: before and after its forward, before and after its backward."""
+"""What is called around a module: before and after its forward, before and after its backward.
+
+Most modules have no hooks, and their call does not look further than to find this out.
+"""
 
 from __future__ import annotations
 
+import warnings
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ...autograd.function import Function
 from ...autograd.graph import Handle
+from ...autograd.modes import recording
 from ...tensor import Tensor
 
 if TYPE_CHECKING:
     from .module import Module
 
+__all__ = [
+    "register_module_backward_hook",
+    "register_module_buffer_registration_hook",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
+]
+
+TABLES = (
+    "_forward_pre_hooks",
+    "_forward_hooks",
+    "_backward_pre_hooks",
+    "_backward_hooks",
+    "_state_dict_pre_hooks",
+    "_state_dict_hooks",
+    "_load_state_dict_pre_hooks",
+    "_load_state_dict_post_hooks",
+)
+
 
 class Hooks:
-    """The hooks of one module (or of all): most modules have none, and their call does not look further."""
+    """The hooks of one module, or those of all: tables from a handle's number to what is called."""
 
-    __slots__ = ("always", "backward", "backward_pre", "forward", "forward_pre", "load_post", "load_pre", "state", "state_pre")
+    __slots__ = (*TABLES, "always", "full", "with_kwargs")
 
     def __init__(self) -> None:
-        self.forward_pre: dict[int, tuple[Callable, bool]] = {}  # hook, and whether it takes keyword arguments
-        self.forward: dict[int, tuple[Callable, bool]] = {}
-        self.always: set[Callable] = set()  # forward hooks that also want to hear of a failure
-        self.backward_pre: dict[int, Callable] = {}
-        self.backward: dict[int, Callable] = {}
-        self.state_pre: dict[int, Callable] = {}
-        self.state: dict[int, Callable] = {}
-        self.load_pre: dict[int, Callable] = {}
-        self.load_post: dict[int, Callable] = {}
+        for name in TABLES:
+            setattr(self, name, OrderedDict())
+        self.with_kwargs: set[int] = set()  # hooks that are given the keyword arguments, too
+        self.always: set[int] = set()  # hooks that are also to hear of a forward that failed
+        self.full: bool | None = None  # whether the backward hooks are full ones; None while there are none
+
+    def add(self, table: str, hook: Callable, prepend: bool = False, with_kwargs: bool = False) -> Handle:
+        """Put a hook behind the others, or before them."""
+        hooks = getattr(self, table)
+        handle = Handle(hooks, hook)
+        if prepend:
+            hooks.move_to_end(handle.id, last=False)
+        if with_kwargs:
+            self.with_kwargs.add(handle.id)
+        return handle
+
+    def add_backward(self, hook: Callable, full: bool, prepend: bool = False) -> Handle:
+        """Put a backward hook; a module has full ones, or those of long ago, never both."""
+        if self.full is (not full) and self._backward_hooks:
+            raise RuntimeError(
+                "Cannot use both regular backward hooks and full backward hooks on a single Module. "
+                "Please use only one of them; write register_full_backward_hook for all."
+            )
+        self.full = full
+        return self.add("_backward_hooks", hook, prepend)
+
+    def around_call(self) -> bool:
+        """Whether something is called around the forward or the backward."""
+        return bool(self._forward_pre_hooks or self._forward_hooks or self._backward_hooks or self._backward_pre_hooks)
 
 
 EVERYWHERE = Hooks()  # called around every module
+NONE = Hooks()  # stands for a module that has none; never added to
 
 
-def call(module: Module, own: Hooks, args: tuple, kwargs: dict) -> Any:
-    """The module's forward with everything that is hooked around it."""
-    args, kwargs = _before(module, own, args, kwargs)
-    backward = [*EVERYWHERE.backward.values(), *own.backward.values()]
-    backward_pre = [*EVERYWHERE.backward_pre.values(), *own.backward_pre.values()]
-    passage = Passage(module, backward, backward_pre) if backward or backward_pre else None
-    if passage is not None:
-        args = passage.enter(args)
+class Table:
+    """`module._forward_hooks` and its kin: read, cleared and replaced by many a program."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, module: Hooked | None, owner: type) -> Any:
+        return self if module is None else getattr(module._some_hooks(), self.name)
+
+    def __set__(self, module: Hooked, table: Any) -> None:
+        setattr(module._some_hooks(), self.name, table)
+
+
+class Hooked:
+    """The part of `Module` that registers hooks."""
+
+    # The only thing that a call looks at: a module's own hooks, in its `__dict__` once it has some. Of the class it
+    # is None, or EVERYWHERE while something is hooked around all modules.
+    _around: Hooks | None = None
+
+    _forward_pre_hooks = Table()
+    _forward_hooks = Table()
+    _backward_pre_hooks = Table()
+    _backward_hooks = Table()
+    _state_dict_pre_hooks = Table()
+    _state_dict_hooks = Table()
+    _load_state_dict_pre_hooks = Table()
+    _load_state_dict_post_hooks = Table()
+
+    def _own_hooks(self) -> Hooks:
+        return self.__dict__.get("_around", NONE)
+
+    def _some_hooks(self) -> Hooks:
+        return self.__dict__.setdefault("_around", Hooks()) if "_around" not in self.__dict__ else self._own_hooks()
+
+    def register_forward_pre_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
+        """Before the forward, call `hook(module, args)`; what it returns replaces the arguments."""
+        return self._some_hooks().add("_forward_pre_hooks", hook, prepend, with_kwargs)
+
+    def register_forward_hook(
+        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> Handle:
+        """After the forward, call `hook(module, args, output)`; what it returns replaces the output."""
+        own = self._some_hooks()
+        handle = own.add("_forward_hooks", hook, prepend, with_kwargs)
+        if always_call:
+            own.always.add(handle.id)
+        return handle
+
+    def register_full_backward_pre_hook(self, hook: Callable, prepend: bool = False) -> Handle:
+        """When the gradients of the outputs are known, call `hook(module, grad_output)`; its answer replaces them."""
+        return self._some_hooks().add("_backward_pre_hooks", hook, prepend)
+
+    def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> Handle:
+        """When the gradients of the inputs are known, call `hook(module, grad_input, grad_output)`.
+
+        Its answer replaces the gradients of the inputs.
+        """
+        return self._some_hooks().add_backward(hook, True, prepend)
+
+    def register_backward_hook(self, hook: Callable) -> Handle:
+        """A hook on the last operation of the module only: kept for old programs, see `register_full_backward_hook`."""
+        return self._some_hooks().add_backward(hook, False)
+
+    def register_state_dict_pre_hook(self, hook: Callable) -> Handle:
+        """Before the state is collected, call `hook(module, prefix, keep_vars)`."""
+        return self._some_hooks().add("_state_dict_pre_hooks", hook)
+
+    def register_state_dict_post_hook(self, hook: Callable) -> Handle:
+        """After the state is collected, call `hook(module, state_dict, prefix, local_metadata)` to change it."""
+
+        def checked(*args: Any) -> None:
+            if hook(*args) is not None:
+                raise RuntimeError("state_dict post-hook must return None; change the state dict in place")
+
+        return self._some_hooks().add("_state_dict_hooks", checked)
+
+    def _register_state_dict_hook(self, hook: Callable) -> Handle:
+        """As the one above, but what it returns replaces the state dict."""
+        return self._some_hooks().add("_state_dict_hooks", hook)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable) -> Handle:
+        """Before a state is loaded, call `hook(module, state, prefix, metadata, strict, missing, unexpected, errors)`."""
+        return self._some_hooks().add("_load_state_dict_pre_hooks", hook)
+
+    def _register_load_state_dict_pre_hook(self, hook: Callable, with_module: bool = False) -> Handle:
+        return self.register_load_state_dict_pre_hook(hook if with_module else WithoutModule(hook))
+
+    def register_load_state_dict_post_hook(self, hook: Callable) -> Handle:
+        """After a state is loaded, call `hook(module, incompatible_keys)`, which may change the lists of keys."""
+        return self._some_hooks().add("_load_state_dict_post_hooks", hook)
+
+
+class WithoutModule:
+    """A hook of the older form, which is not told the module; a class, so that a module with one can be pickled."""
+
+    def __init__(self, hook: Callable) -> None:
+        self.hook = hook
+
+    def __call__(self, module: Module, *args: Any) -> Any:
+        return self.hook(*args)
+
+
+# --- around every module -------------------------------------------------------------------------------------------------
+
+REGISTRATION: dict[str, OrderedDict[int, Callable]] = {
+    kind: OrderedDict() for kind in ("parameter", "buffer", "module")
+}  # called when a module is given one of these
+
+
+def registered(kind: str, module: Module, name: str, value: Any) -> Any:
+    """The value that is to be registered, as the hooks leave it."""
+    for hook in REGISTRATION[kind].values():
+        answer = hook(module, name, value)
+        value = value if answer is None else answer
+    return value
+
+
+def register_module_forward_pre_hook(hook: Callable) -> Handle:
+    """Before every module's forward, call `hook(module, args)`."""
+    Hooked._around = EVERYWHERE
+    return EVERYWHERE.add("_forward_pre_hooks", hook)
+
+
+def register_module_forward_hook(hook: Callable, *, with_kwargs: bool = False, always_call: bool = False) -> Handle:
+    """After every module's forward, call `hook(module, args, output)`."""
+    Hooked._around = EVERYWHERE
+    handle = EVERYWHERE.add("_forward_hooks", hook, with_kwargs=with_kwargs)
+    if always_call:
+        EVERYWHERE.always.add(handle.id)
+    return handle
+
+
+def register_module_full_backward_pre_hook(hook: Callable) -> Handle:
+    """When the gradients of any module's outputs are known, call `hook(module, grad_output)`."""
+    Hooked._around = EVERYWHERE
+    return EVERYWHERE.add("_backward_pre_hooks", hook)
+
+
+def register_module_full_backward_hook(hook: Callable) -> Handle:
+    """When the gradients of any module's inputs are known, call `hook(module, grad_input, grad_output)`."""
+    Hooked._around = EVERYWHERE
+    return EVERYWHERE.add_backward(hook, True)
+
+
+def register_module_backward_hook(hook: Callable) -> Handle:
+    """A hook on the last operation of every module: kept for old programs."""
+    Hooked._around = EVERYWHERE
+    return EVERYWHERE.add_backward(hook, False)
+
+
+def register_module_parameter_registration_hook(hook: Callable) -> Handle:
+    """When a parameter is given to any module, call `hook(module, name, parameter)`; its answer replaces it."""
+    return Handle(REGISTRATION["parameter"], hook)
+
+
+def register_module_buffer_registration_hook(hook: Callable) -> Handle:
+    """When a buffer is given to any module, call `hook(module, name, buffer)`; its answer replaces it."""
+    return Handle(REGISTRATION["buffer"], hook)
+
+
+def register_module_module_registration_hook(hook: Callable) -> Handle:
+    """When a submodule is given to any module, call `hook(module, name, submodule)`; its answer replaces it."""
+    return Handle(REGISTRATION["module"], hook)
+
+
+# --- the call --------------------------------------------------------------------------------------------------------------
+
+
+def call(module: Module, args: tuple, kwargs: dict) -> Any:
+    """The module's forward with everything that is hooked around it; hooks of all modules come before its own."""
+    if not EVERYWHERE.around_call():
+        Hooked._around = None
+    both = (EVERYWHERE, module._own_hooks())
+    passage = None
+    result, heard = None, set()
     try:
+        args, kwargs = _before(module, both, args, kwargs)
+        full = [hook for own in both if own.full for hook in own._backward_hooks.values()]
+        early = [hook for own in both for hook in own._backward_pre_hooks.values()]
+        if full or early:
+            passage = Passage(module, full, early)
+            args = passage.enter(args)
         result = module.forward(*args, **kwargs)
+        for own in both:
+            for number, hook in list(own._forward_hooks.items()):
+                heard.add(number)
+                answer = hook(module, args, kwargs, result) if number in own.with_kwargs else hook(module, args, result)
+                result = result if answer is None else answer
+        if passage is not None:
+            result = passage.leave(result)
+        old = [hook for own in both if own.full is False for hook in own._backward_hooks.values()]
+        if old:
+            _on_last_operation(module, old, result)
+        return result
     except Exception:
-        for hook, with_kwargs in own.forward.values():
-            if hook in own.always:
-                hook(module, args, kwargs, None) if with_kwargs else hook(module, args, None)
+        for own in both:
+            for number in own.always & own._forward_hooks.keys() - heard:
+                _tell(own._forward_hooks[number], module, args, kwargs if number in own.with_kwargs else None, result)
         raise
-    for hook, with_kwargs in [*EVERYWHERE.forward.values(), *own.forward.values()]:
-        answer = hook(module, args, kwargs, result) if with_kwargs else hook(module, args, result)
-        result = result if answer is None else answer
-    return result if passage is None else passage.leave(result)
 
 
-def _before(module: Module, own: Hooks, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-    for hook, with_kwargs in [*EVERYWHERE.forward_pre.values(), *own.forward_pre.values()]:
-        if with_kwargs:
+def _before(module: Module, both: tuple[Hooks, Hooks], args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    """The arguments as the hooks before the forward leave them."""
+    for own in both:
+        for number, hook in list(own._forward_pre_hooks.items()):
+            if number not in own.with_kwargs:
+                answer = hook(module, args)
+                if answer is not None:
+                    args = answer if isinstance(answer, tuple) else (answer,)
+                continue
             answer = hook(module, args, kwargs)
             if answer is not None:
                 if not (isinstance(answer, tuple) and len(answer) == 2):
-                    raise RuntimeError(f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), got {answer}")
+                    raise RuntimeError(
+                        f"forward pre-hook must return None or a tuple of (new_args, new_kwargs), but got {answer}."
+                    )
                 args, kwargs = answer
-        else:
-            answer = hook(module, args)
-            if answer is not None:
-                args = answer if isinstance(answer, tuple) else (answer,)
     return args, kwargs
 
 
+def _tell(hook: Callable, module: Module, args: tuple, kwargs: dict | None, result: Any) -> None:
+    """Call a hook that wants to hear of a failure, without hiding the failure by one of its own."""
+    try:
+        hook(module, args, result) if kwargs is None else hook(module, args, kwargs, result)
+    except Exception as error:
+        text = "module forward hook with ``always_call=True`` raised an exception that was silenced as another error"
+        warnings.warn(f"{text} was raised in forward: {error}", stacklevel=3)
+
+
+def _on_last_operation(module: Module, hooks: list[Callable], result: Any) -> None:
+    """Backward hooks of long ago: they see the gradients of the operation that made the (first) result."""
+    while not isinstance(result, Tensor):
+        result = next(iter(result.values())) if isinstance(result, dict) else result[0]
+    if result.grad_fn is not None:
+        for hook in hooks:
+            result.grad_fn.register_hook(lambda before, after, hook=hook: hook(module, before, after))
+
+
+class BackwardHookFunction(Function):
+    """The identity on several tensors, at whose node all their gradients are seen at once."""
+
+    @staticmethod
+    def forward(ctx: Any, see: Callable, *tensors: Tensor) -> Any:
+        ctx.see = see
+        ctx.set_materialize_grads(False)
+        return tensors
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> Any:
+        return (None, *ctx.see(grads))
+
+
 class Passage:
-    """Leads a module's inputs and outputs through identities whose nodes see all gradients at once."""
+    """Leads a module's inputs and outputs through identities, and calls its backward hooks there."""
 
     def __init__(self, module: Module, hooks: list[Callable], pre_hooks: list[Callable]) -> None:
         self.module, self.hooks, self.pre_hooks = module, hooks, pre_hooks
         self.grad_outputs: tuple | None = None
 
     def enter(self, args: tuple) -> tuple:
-        """The inputs, with a node behind which the gradients of all inputs are known."""
-        args, node, places = _led_through(args)
-        if node is not None:
-            node.register_hook(lambda grads, _: self._after(grads, places, len(args)))
-        else:
-            self.grad_outputs = None
-        self.entered = node is not None
-        return args
+        """The inputs, with a node behind which the gradients of all of them are known."""
+        self.count = len(args)
+        self.args, self.inputs = _led_through(self._at_inputs, args)
+        return self.args
 
     def leave(self, result: Any) -> Any:
-        """The outputs, with a node at which the gradients of all outputs are known."""
-        alone = not isinstance(result, tuple)
-        results, node, places = _led_through((result,) if alone else result)
-        if node is not None:
-            node.register_prehook(lambda grads: self._before(grads, places, len(results)))
-        return results[0] if alone else results
+        """The outputs, with a node at which the gradients of all of them are known."""
+        if any(self.args[i]._version is not None and self.args[i]._version.count for i in self.inputs):
+            raise RuntimeError(
+                f"{type(self.module).__name__}: an input was modified in place by a module with a full backward hook; "
+                "write inplace=False, or x = x.clone() in its forward"
+            )
+        del self.args
+        if not isinstance(result, (Tensor, tuple)):
+            text = "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors"
+            warnings.warn(f"{text} but received {type(result)}", stacklevel=4)
+        if isinstance(result, tuple):
+            results, self.outputs = _led_through(self._at_outputs, result)
+            return results
+        (result,), self.outputs = _led_through(self._at_outputs, (result,))
+        return result
 
-    def _before(self, grads: tuple, places: list[int], count: int) -> tuple | None:
-        full = _spread(grads, places, count)
-        changed = None
+    def _at_outputs(self, grads: tuple) -> list:
+        spread = [None] * (max(self.outputs) + 1)
+        for i, g in zip(self.outputs, grads, strict=True):
+            spread[i] = g
+        self.grad_outputs = tuple(spread)
         for hook in self.pre_hooks:
-            answer = hook(self.module, full)
-            if answer is not None:
-                changed = full = answer if isinstance(answer, tuple) else (answer,)
-        self.grad_outputs = full
-        if not self.entered:
+            self.grad_outputs = _answer(hook(self.module, self.grad_outputs), self.grad_outputs, "pre hook", "output")
+        full = self.grad_outputs
+        if not self.inputs:
             for hook in self.hooks:
-                hook(self.module, (None,), full)
-        return None if changed is None else tuple(full[i] for i in places)
+                answer = hook(self.module, (None,) * self.count, full)
+                if answer is not None and not (isinstance(answer, tuple) and all(g is None for g in answer)):
+                    raise RuntimeError(
+                        "Backward hook for Modules where no input requires gradient should always return None "
+                        "or None for all gradients."
+                    )
+            self.grad_outputs = None
+        return [full[i] for i in self.outputs]
 
-    def _after(self, grads: tuple, places: list[int], count: int) -> tuple | None:
-        full, changed = _spread(grads, places, count), None
+    def _at_inputs(self, grads: tuple) -> Any:
+        if self.grad_outputs is None:
+            return grads  # the gradient has come past the outputs, as that of a second derivative may
+        spread: list[Any] = [None] * self.count
+        for i, g in zip(self.inputs, grads, strict=True):
+            spread[i] = g
+        full = tuple(spread)
         for hook in self.hooks:
-            answer = hook(self.module, full, self.grad_outputs)
-            if answer is not None:
-                changed = full = answer if isinstance(answer, tuple) else (answer,)
+            full = _answer(hook(self.module, full, self.grad_outputs), full, "hook", "input")
         self.grad_outputs = None
-        return None if changed is None else tuple(full[i] for i in places)
+        return [full[i] for i in self.inputs]
 
 
-def _spread(grads: tuple, places: list[int], count: int) -> tuple:
-    full: list[Any] = [None] * count
-    for place, g in zip(places, grads, strict=False):
-        full[place] = g
-    return tuple(full)
+def _answer(answer: Any, given: tuple, what: str, which: str) -> tuple:
+    """The gradients as a hook leaves them."""
+    if answer is None:
+        return given
+    answer = (answer,) if isinstance(answer, Tensor) else answer
+    if len(answer) != len(given):
+        raise RuntimeError(
+            f"Backward {what} returned an invalid number of grad_{which}, got {len(answer)}, but expected {len(given)}"
+        )
+    return answer
 
 
-def _led_through(values: tuple) -> tuple[tuple, Any, list[int]]:
-    """The values with those that require a gradient behind one identity; its node, and where they stand."""
-    from ...autograd.function import Function  # only those who hook gradients need it
-
-    class Identity(Function):
-        @staticmethod
-        def forward(ctx: Any, *tensors: Tensor) -> Any:
-            out = tuple(t.view_as(t) for t in tensors)
-            return out if len(out) > 1 else out[0]
-
-        @staticmethod
-        def backward(ctx: Any, *grads: Tensor) -> Any:
-            return grads if len(grads) > 1 else grads[0]
-
-    places = [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.requires_grad]
-    if not places:
-        return values, None, places
-    out = Identity.apply(*[values[i] for i in places])
-    outs = out if isinstance(out, tuple) else (out,)
+def _led_through(see: Callable, values: tuple) -> tuple[tuple, list[int]]:
+    """The values with all tensors behind one identity, and where these stand; nowhere if none requires a gradient."""
+    places = [i for i, v in enumerate(values) if isinstance(v, Tensor)]
+    if not recording.get() or not any(values[i].requires_grad for i in places):
+        return values, []
     full = list(values)
-    for i, t in zip(places, outs, strict=True):
+    for i, t in zip(places, BackwardHookFunction.apply(see, *[values[i] for i in places]), strict=True):
         full[i] = t
-    return tuple(full), outs[0].grad_fn, places
-
-
-def _registrar(kind: str, form: str) -> Callable[[Callable], Handle]:
-    def register(hook: Callable) -> Handle:
-        return Handle(getattr(EVERYWHERE, kind), (hook, False) if form == "pair" else hook)
-
-    register.__doc__ = f"Call a hook around every module: `{kind}`."
-    return register
-
-
-register_module_forward_pre_hook = _registrar("forward_pre", "pair")
-register_module_forward_hook = _registrar("forward", "pair")
-register_module_full_backward_hook = _registrar("backward", "alone")
-register_module_full_backward_pre_hook = _registrar("backward_pre", "alone")
-
-
-def any_everywhere() -> bool:
-    """Whether something is hooked around every module."""
-    e = EVERYWHERE
-    return bool(e.forward_pre or e.forward or e.backward or e.backward_pre)
+    return tuple(full) if type(values) is tuple else type(values)(*full), places

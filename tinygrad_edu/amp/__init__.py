@@ -1,0 +1,15 @@
+"""Mixed precision where there is one precision: the names work, numbers stay in the dtype they have."""
+
+from .autocast import (
+    autocast,
+    autocast_decorator,
+    custom_bwd,
+    custom_fwd,
+    get_autocast_dtype,
+    is_autocast_available,
+    is_autocast_cache_enabled,
+    is_autocast_enabled,
+)
+from .grad_scaler import GradScaler
+
+__all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]

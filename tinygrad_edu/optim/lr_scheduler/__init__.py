@@ -1,0 +1,11 @@
+"""Learning rates that change while the training goes on."""
+
+from . import composed, cycles, factors, plateau
+from .composed import *  # noqa: F403
+from .cycles import *  # noqa: F403
+from .factors import *  # noqa: F403
+from .plateau import *  # noqa: F403
+from .scheduler import LRScheduler as LRScheduler
+from .scheduler import _LRScheduler as _LRScheduler
+
+__all__ = ["LRScheduler", *factors.__all__, *cycles.__all__, *plateau.__all__, *composed.__all__]
