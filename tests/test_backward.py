@@ -556,3 +556,26 @@ class TestAnomalyMode:
 
     def test_no_lines_are_kept_otherwise(self) -> None:
         assert (leaf(1) * 2).grad_fn.trace is None
+
+
+def test_hooks_hear_once_of_a_gradient_through_a_plain_definition() -> None:
+    """A fused operation is walked back by its plain definition when the walk is recorded; hooks behind it belong to one walk."""
+    calls: list[Any] = []
+    x = wrap(np.random.default_rng(0).standard_normal((2, 3))).requires_grad_()
+    y = x * 1
+    y.register_hook(calls.append)
+    tg.nn.functional.layer_norm(y, (3,)).exp().sum().backward(create_graph=True)
+    assert len(calls) == 1
+
+
+def test_a_leaf_owns_its_gradient_also_when_a_hook_has_seen_or_given_it() -> None:
+    seen: list[Tensor] = []
+    given = wrap(np.full(3, 5.0))
+    x, y = leaf(1.0, 2.0, 3.0), leaf(4.0, 5.0, 6.0)
+    x.register_hook(seen.append)
+    y.register_hook(lambda g: given)
+    (x * 2 + y * 3).backward(wrap(np.ones(3)))
+    x.grad.zero_()
+    y.grad.zero_()
+    np.testing.assert_array_equal(seen[0].array, np.full(3, 2.0))
+    np.testing.assert_array_equal(given.array, np.full(3, 5.0))

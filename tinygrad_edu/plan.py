@@ -19,25 +19,6 @@ if TYPE_CHECKING:
 
 OPS: dict[str, Op] = {}  # every operation, by name
 
-# arguments that are never arrays: keeping them keeps no memory
-OPTIONS = frozenset(
-    [
-        "dim",
-        "dims",
-        "dim0",
-        "dim1",
-        "shape",
-        "keepdim",
-        "index",
-        "start",
-        "length",
-        "step",
-        "shifts",
-        "correction",
-        "needs",
-    ]
-)
-
 
 class Plan:
     """The way back for one set of arguments: which rules run, and what is kept for them."""
@@ -99,8 +80,8 @@ class Plan:
             "extra": "v[{2}]",
             "shape": "shape(v[{0}])",
             "dtype": "dtype(v[{0}])",
+            "needs": str(needs),
         }
-        forms["needs"] = str(needs)
         taken = [forms[kind].format(i, results + i, extras + i) for kind, i in self.kinds]
         names = {"shape": _shape, "dtype": lambda a: dtypes.OF_NUMPY[a.dtype]}
         return eval(f"lambda v: ({', '.join(taken)},)", names) if taken else None

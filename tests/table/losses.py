@@ -140,10 +140,10 @@ entry("cross_entropy", *_classes, *_smoothed, expect=_cross_entropy, through=_we
 entry(
     "target_weights",
     lambda r: call(
-        r.ints(0, 3, 4), weight=None, ignore_index=None, reduction="mean", shape=(4, 3), real=np.dtype(float)
+        r.ints(0, 3, 4), weight=None, ignore_index=None, reduction="mean", shape=(4, 3), dtype=np.dtype(float)
     ),
     lambda r: call(
-        r.ints(0, 3, 4, 2), weight=None, ignore_index=1, reduction="sum", shape=(4, 3, 2), real=np.dtype(float)
+        r.ints(0, 3, 4, 2), weight=None, ignore_index=1, reduction="sum", shape=(4, 3, 2), dtype=np.dtype(float)
     ),
     expect=lambda t, shape, ignore_index, reduction, **_: (
         -np.moveaxis(

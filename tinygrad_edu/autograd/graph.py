@@ -169,8 +169,8 @@ def walk(
     With `targets`, only the paths that lead to these are followed and what arrives at them is returned; with
     `stop`, nothing is followed beyond them.
     """
-    wanted = None if targets is None else set(targets)
-    useful = None if wanted is None or stop else _ancestors_of(wanted, [node for node, _ in roots])
+    wanted = set(targets or ())
+    useful = None if targets is None or stop else _ancestors_of(wanted, [node for node, _ in roots])
     arrived: dict[Node, Any] = {}
     found: dict[Node, Any] = {}
     summed: set[Node] = set()  # whose gradient is a sum made here, so that it may be added to in place
@@ -187,15 +187,18 @@ def walk(
         while waiting:
             node = heappop(waiting)[1]
             g = arrived.pop(node)
+            if stop and node in wanted:  # its hooks are for the walk that goes on from there
+                found[node] = g
+                continue
             hooks = node.hooks
             if hooks is not None:
                 g = hooks.on_arrival(g)
-            if wanted is not None:
+                if node.takes and not create_graph:
+                    g = g.copy()  # a hook has seen it, or has given it
+            if useful is not None:
                 if node in wanted:
                     found[node] = g
-                    if stop:
-                        continue
-                if useful is not None and node not in useful:
+                if node not in useful:
                     continue
             results = node.back(g, create_graph)
             if watching is not None:

@@ -176,13 +176,13 @@ def _reduced_rows(losses, w, reduction, shape):
 
 
 @op(differentiable=False)
-def _target_weights(target, *, weight, ignore_index, reduction, shape, real):
+def _target_weights(target, *, weight, ignore_index, reduction, shape, dtype):
     """What each log-probability weighs in the loss: minus the row's weight at its target, 0 elsewhere."""
-    t, w = _targets(target, weight, ignore_index, real)
+    t, w = _targets(target, weight, ignore_index, dtype)
     scale = -1 if w is None else -w
     if reduction == "mean":
         scale = scale / (max(t.size, 1) if w is None else w.sum())
-    rows = devices.zeros((t.size, shape[min(len(shape), 2) - 1]), real, like=target)
+    rows = devices.zeros((t.size, shape[min(len(shape), 2) - 1]), dtype, like=target)
     rows[devices.arange(t.size, like=t), t] = scale
     return _unrows(rows, shape)
 
@@ -199,7 +199,7 @@ def _nll_grad(g, target, weight, ignore_index, reduction, x_shape, x_dtype):
     if reduction == "none" and len(x_shape) > 1:
         g = _reshape(g, (x_shape[0], 1, *x_shape[2:]))
     options = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction}
-    return g * _target_weights(target, **options, shape=x_shape, real=x_dtype.numpy)
+    return g * _target_weights(target, **options, shape=x_shape, dtype=x_dtype.numpy)
 
 
 _nll_loss.grad(x=_nll_grad)

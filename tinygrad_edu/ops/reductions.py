@@ -240,7 +240,8 @@ def prod(x, dim=None, keepdim=False, *, dtype=None):
     if dim is not None and not isinstance(dim, int):
         raise TypeError(f"prod(): argument 'dim' must be int, not {type(dim).__name__}")
     x = typed(x, dtype)
-    return np.prod(x, axis=reduced(x, dim), keepdims=keepdim, dtype=np.int64 if x.dtype.kind in "bui" else x.dtype)
+    kind = np.dtype(np.int64) if dtype is None and x.dtype.kind in "bui" else x.dtype
+    return np.prod(x, axis=reduced(x, dim), keepdims=keepdim, dtype=kind)
 
 
 def _prod_grad(g, x, x_dtype, dim, keepdim, dtype):
@@ -349,6 +350,31 @@ def _nuclear_norm(input, dim, keepdim):
 def dist(input, other, p=2):
     """The p-norm of the difference."""
     return _norm(input - other, p)
+
+
+@takes_out
+def renorm(input, p, dim, maxnorm):
+    """Each part along `dim`, scaled down to the p-norm `maxnorm` where its own is greater."""
+    name = "renorm()"
+    if input.ndim < 2:
+        raise RuntimeError(message(name, f"input needs at least 2 dimensions, got {input.ndim} dimensions"))
+    if p <= 0:
+        raise RuntimeError(message(name, f"non-positive-norm not supported, got p={p}"))
+    if maxnorm < 0:
+        raise RuntimeError(message(name, f"expected maxnorm to be >= 0 but got {maxnorm}"))
+    dim = wrapped(dim, input.ndim)
+    norms = _norm(input, p, tuple(d for d in range(input.ndim) if d != dim), True)
+    return input * _where(norms > maxnorm, maxnorm / (norms + 1e-7), 1.0)
+
+
+def _sum_to_size(self, *size):
+    """The sum over the dimensions that broadcasting from `size` to the tensor's shape would add or lengthen."""
+    shape = sizes(size)
+    lead = self.ndim - len(shape)
+    if lead < 0 or any(n not in (1, m) for n, m in zip(shape, self.shape[max(lead, 0) :], strict=True)):
+        wrong = f"size {list(shape)} is not expandable to size {list(self.shape)}"
+        raise RuntimeError(message("sum_to_size()", wrong))
+    return self if shape == tuple(self.shape) else sum_to(self, shape)
 
 
 METHODS = (

@@ -12,6 +12,8 @@ from .optimizer import ParamsT
 class ASGD(FormulaOptimizer):
     """`p -= eta (g + lambd p)`, eta falling as (1 + lambd lr t)^-alpha; `ax` averages p from step t0 on."""
 
+    counters = frozenset({"step", "eta", "mu"})
+
     def __init__(
         self,
         params: ParamsT,

@@ -14,6 +14,8 @@ from .optimizer import ParamsT
 class NAdam(FormulaOptimizer):
     """Adam's step by a mixture of g and its running mean m; their weights grow with the momentum mu of each step."""
 
+    counters = frozenset({"step", "mu_product"})
+
     def __init__(
         self,
         params: ParamsT,

@@ -7,7 +7,7 @@ import functools
 import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from ..autograd.graph import Handle
 from ..autograd.modes import no_grad
@@ -48,6 +48,7 @@ class Optimizer:
 
     param_groups: list[dict[str, Any]]
     state: defaultdict[Tensor, Any]
+    counters: ClassVar[frozenset[str]] = frozenset({"step"})  # states that are numbers, whatever the parameter's type
     _opt_called = False  # whether `step` was ever called: schedules ask
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
@@ -88,9 +89,7 @@ class Optimizer:
             self._check_parameter(p)
         for name, default in self.defaults.items():
             if default is required and name not in group:
-                raise ValueError(
-                    f"parameter group didn't specify a value of required optimization parameter {name}"
-                )
+                raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
             group.setdefault(name, default)
         if len(group["params"]) != len(set(group["params"])):
             text = "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error"
@@ -212,10 +211,24 @@ class Optimizer:
                 other.setdefault("param_names", own["param_names"])
         state: defaultdict[Any, Any] = defaultdict(dict)
         for key, value in saved["state"].items():
-            state[owner.get(key, key)] = _adapted(owner[key], value) if key in owner else value
+            state[owner.get(key, key)] = self._adapted(owner[key], value) if key in owner else value
         self.__setstate__({"state": state, "param_groups": groups})
         for hook in self._optimizer_load_state_dict_post_hooks.values():
             hook(self)
+
+    def _adapted(self, p: Tensor, value: Any, name: Any = None) -> Any:
+        """A copy of a saved state: tensors with the type and on the device of their parameter, counters as they are."""
+        if isinstance(value, Tensor):
+            if name in self.counters:
+                return wrap(value.array.copy())
+            return value.detach().to(
+                device=p.device, dtype=p.dtype if p.is_floating_point() else value.dtype, copy=True
+            )
+        if isinstance(value, dict):
+            return {k: self._adapted(p, v, k) for k, v in value.items()}
+        if isinstance(value, (list, tuple, set)):
+            return type(value)(self._adapted(p, v) for v in value)
+        return value
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
@@ -263,11 +276,11 @@ class Optimizer:
         return _registered(self._optimizer_load_state_dict_post_hooks, hook, prepend)
 
     def __repr__(self) -> str:
-        lines = [f"{type(self).__name__} ("]
+        text = f"{type(self).__name__} ("
         for i, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {i}")
-            lines += [f"    {name}: {group[name]}" for name in sorted(_without_params(group))]
-        return "\n".join([*lines, ")"])
+            options = (f"    {name}: {group[name]}\n" for name in sorted(_without_params(group)))
+            text += f"\nParameter Group {i}\n{''.join(options)}"
+        return text + ")"
 
 
 def _use_grad_for_differentiable(step: Callable) -> Callable:
@@ -289,20 +302,6 @@ def _take_names(group: dict[str, Any]) -> None:
         raise ValueError("all optimizer params should be with/without names. Some param names are missing")
     group["params"] = [p[1] for p in group["params"]]
     group["param_names"] = names
-
-
-def _adapted(p: Tensor, value: Any, name: Any = None) -> Any:
-    """A copy of a saved state: tensors with the type and on the device of their parameter, single numbers in place."""
-    if isinstance(value, Tensor):
-        if name == "step":
-            return wrap(value.array.copy())
-        device = p.device if value.ndim or not p.ndim else value.device
-        return value.detach().to(device=device, dtype=p.dtype if p.is_floating_point() else value.dtype, copy=True)
-    if isinstance(value, dict):
-        return {k: _adapted(p, v, k) for k, v in value.items()}
-    if isinstance(value, (list, tuple, set)):
-        return type(value)(_adapted(p, v) for v in value)
-    return value
 
 
 def _registered(hooks: OrderedDict[int, Callable], hook: Callable, prepend: bool) -> Handle:

@@ -52,7 +52,6 @@ def save(
 def _save(obj: Any, file: Any, root: str, protocol: int) -> None:
     shown = Memory()
     Writer(io.BytesIO(), protocol, shown).dump(obj)  # once to see which memory is shown, once to write
-    shown.settle()
     objects = io.BytesIO()
     Writer(objects, protocol, shown).dump(obj)
     entries: list[tuple[str, Any]] = [("data.pkl", objects.getbuffer()), ("byteorder", b"little")]
@@ -66,12 +65,15 @@ class Piece:
 
     def __init__(self, array: Any, key: str) -> None:
         self.owner, self.key = array, key
-        self.low = self.high = None
+        self.low: Any = None
+        self.high: Any = None
         self.dtype: Any = None
         self.start = _address(array)
 
-    def show(self, low: int, high: int) -> None:
+    def show(self, low: int, high: int, dtype: dtypes.dtype) -> None:
         """Have this part written as well."""
+        self.dtype = dtype if self.dtype in (None, dtype) else dtypes.uint8  # seen as several types: plain bytes
+        low -= (low - self.start) % 16  # whole elements of any type from its beginning
         self.low = low if self.low is None else min(low, self.low)
         self.high = high if self.high is None else max(high, self.high)
 
@@ -94,9 +96,6 @@ class Memory:
     def __init__(self) -> None:
         self.pieces: dict[int, Piece] = {}
         self.kept: dict[int, Any] = {}  # copies of what cannot be written as it lies
-
-    def settle(self) -> None:
-        """From now on keys, sizes and types of the pieces are final."""
 
     def place(self, array: Any) -> tuple[Piece, Any]:
         """The piece that an array lies in, and the array (a copy where PyTorch could not describe its steps)."""
@@ -176,10 +175,9 @@ class Writer(pickle._Pickler):  # type: ignore[name-defined]  # the one in Pytho
         if not isinstance(obj, Lent):
             return None
         piece = obj.piece
-        if piece.dtype is None:
-            piece.dtype = obj.dtype
-        kind = STORAGES.get(piece.dtype, UNTYPED)
-        count = piece.nbytes() // (1 if kind is UNTYPED else piece.dtype.itemsize)
+        dtype = piece.dtype or obj.dtype  # no type yet: a tensor without elements
+        kind = STORAGES.get(dtype, UNTYPED)
+        count = piece.nbytes() // (1 if kind is UNTYPED else dtype.itemsize)
         return "storage", kind, piece.key, str(devices.of(piece.owner)), count
 
     def reducer_override(self, obj: Any) -> Any:
@@ -202,11 +200,8 @@ class Writer(pickle._Pickler):  # type: ignore[name-defined]  # the one in Pytho
         first = _address(array)
         steps = [(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]
         if array.size:
-            piece.show(first, first + sum(steps) + item)
-        if piece.dtype is None:
-            piece.dtype = t.dtype
-        low = first if piece.low is None else piece.low
-        offset = (first - low) // item if array.size else 0
+            piece.show(first, first + sum(steps) + item, t.dtype)
+        offset = (first - piece.low) // item if array.size else 0
         where = (offset, tuple(array.shape), tuple(s // item for s in array.strides))
         state = t._user_state()
         if isinstance(t, Parameter) and type(t) is Parameter:
@@ -223,7 +218,7 @@ class Writer(pickle._Pickler):  # type: ignore[name-defined]  # the one in Pytho
     @staticmethod
     def _call(piece: Piece, dtype: Any, where: tuple, requires_grad: bool) -> tuple:
         common = (Lent(piece, dtype), *where, requires_grad, OrderedDict())
-        if dtype is piece.dtype and dtype in STORAGES:
+        if dtype is (piece.dtype or dtype) and dtype in STORAGES:
             return REBUILD, common
         return REBUILD_TYPED, (*common, DTYPES[dtype])  # memory seen as another type, or one without a storage class
 
@@ -233,9 +228,6 @@ class Writer(pickle._Pickler):  # type: ignore[name-defined]  # the one in Pytho
 
     def _save_dtype(self, obj: dtypes.dtype) -> None:
         self.save(DTYPES[obj])
-
-    def _save_data(self, obj: Data) -> None:
-        self.save_reduce(*obj.call)
 
     dispatch[Global] = _save_global_as_it_is
     dispatch[dtypes.dtype] = _save_dtype

@@ -10,10 +10,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ...autograd.function import Function
 from ...autograd.graph import Handle
-from ...autograd.modes import recording
 from ...tensor import Tensor
+from .passage import Passage
 
 if TYPE_CHECKING:
     from .module import Module
@@ -115,7 +114,10 @@ class Hooked:
         return self.__dict__.get("_around", NONE)
 
     def _some_hooks(self) -> Hooks:
-        return self.__dict__.setdefault("_around", Hooks()) if "_around" not in self.__dict__ else self._own_hooks()
+        own = self.__dict__.get("_around")
+        if own is None:
+            own = self.__dict__["_around"] = Hooks()
+        return own
 
     def register_forward_pre_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
         """Before the forward, call `hook(module, args)`; what it returns replaces the arguments."""
@@ -319,102 +321,3 @@ def _on_last_operation(module: Module, hooks: list[Callable], result: Any) -> No
     if result.grad_fn is not None:
         for hook in hooks:
             result.grad_fn.register_hook(lambda before, after, hook=hook: hook(module, before, after))
-
-
-class BackwardHookFunction(Function):
-    """The identity on several tensors, at whose node all their gradients are seen at once."""
-
-    @staticmethod
-    def forward(ctx: Any, see: Callable, *tensors: Tensor) -> Any:
-        ctx.see = see
-        ctx.set_materialize_grads(False)
-        return tensors
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor | None) -> Any:
-        return (None, *ctx.see(grads))
-
-
-class Passage:
-    """Leads a module's inputs and outputs through identities, and calls its backward hooks there."""
-
-    def __init__(self, module: Module, hooks: list[Callable], pre_hooks: list[Callable]) -> None:
-        self.module, self.hooks, self.pre_hooks = module, hooks, pre_hooks
-        self.grad_outputs: tuple | None = None
-
-    def enter(self, args: tuple) -> tuple:
-        """The inputs, with a node behind which the gradients of all of them are known."""
-        self.count = len(args)
-        self.args, self.inputs = _led_through(self._at_inputs, args)
-        return self.args
-
-    def leave(self, result: Any) -> Any:
-        """The outputs, with a node at which the gradients of all of them are known."""
-        if any(self.args[i]._version is not None and self.args[i]._version.count for i in self.inputs):
-            raise RuntimeError(
-                f"{type(self.module).__name__}: an input was modified in place by a module with a full backward hook; "
-                "write inplace=False, or x = x.clone() in its forward"
-            )
-        del self.args
-        if not isinstance(result, (Tensor, tuple)):
-            text = "For backward hooks to be called, module output should be a Tensor or a tuple of Tensors"
-            warnings.warn(f"{text} but received {type(result)}", stacklevel=4)
-        if isinstance(result, tuple):
-            results, self.outputs = _led_through(self._at_outputs, result)
-            return results
-        (result,), self.outputs = _led_through(self._at_outputs, (result,))
-        return result
-
-    def _at_outputs(self, grads: tuple) -> list:
-        spread = [None] * (max(self.outputs) + 1)
-        for i, g in zip(self.outputs, grads, strict=True):
-            spread[i] = g
-        self.grad_outputs = tuple(spread)
-        for hook in self.pre_hooks:
-            self.grad_outputs = _answer(hook(self.module, self.grad_outputs), self.grad_outputs, "pre hook", "output")
-        full = self.grad_outputs
-        if not self.inputs:
-            for hook in self.hooks:
-                answer = hook(self.module, (None,) * self.count, full)
-                if answer is not None and not (isinstance(answer, tuple) and all(g is None for g in answer)):
-                    raise RuntimeError(
-                        "Backward hook for Modules where no input requires gradient should always return None "
-                        "or None for all gradients."
-                    )
-            self.grad_outputs = None
-        return [full[i] for i in self.outputs]
-
-    def _at_inputs(self, grads: tuple) -> Any:
-        if self.grad_outputs is None:
-            return grads  # the gradient has come past the outputs, as that of a second derivative may
-        spread: list[Any] = [None] * self.count
-        for i, g in zip(self.inputs, grads, strict=True):
-            spread[i] = g
-        full = tuple(spread)
-        for hook in self.hooks:
-            full = _answer(hook(self.module, full, self.grad_outputs), full, "hook", "input")
-        self.grad_outputs = None
-        return [full[i] for i in self.inputs]
-
-
-def _answer(answer: Any, given: tuple, what: str, which: str) -> tuple:
-    """The gradients as a hook leaves them."""
-    if answer is None:
-        return given
-    answer = (answer,) if isinstance(answer, Tensor) else answer
-    if len(answer) != len(given):
-        raise RuntimeError(
-            f"Backward {what} returned an invalid number of grad_{which}, got {len(answer)}, but expected {len(given)}"
-        )
-    return answer
-
-
-def _led_through(see: Callable, values: tuple) -> tuple[tuple, list[int]]:
-    """The values with all tensors behind one identity, and where these stand; nowhere if none requires a gradient."""
-    places = [i for i, v in enumerate(values) if isinstance(v, Tensor)]
-    if not recording.get() or not any(values[i].requires_grad for i in places):
-        return values, []
-    full = list(values)
-    for i, t in zip(places, BackwardHookFunction.apply(see, *[values[i] for i in places]), strict=True):
-        full[i] = t
-    return tuple(full) if type(values) is tuple else type(values)(*full), places

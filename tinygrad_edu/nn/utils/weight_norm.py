@@ -55,13 +55,13 @@ class WeightNorm:
 
 def hooks_of(module: Module, kind: type) -> list[Any]:
     """The forward pre-hooks of a kind that a module has."""
-    return [] if module._hooks is None else [h for h, _ in module._hooks.forward_pre.values() if isinstance(h, kind)]
+    return [hook for hook in module._forward_pre_hooks.values() if isinstance(hook, kind)]
 
 
 def unhook(module: Module, hook: Any) -> None:
     """Take a forward pre-hook off a module."""
-    table = module._hooks.forward_pre
-    del table[next(key for key, (h, _) in table.items() if h is hook)]
+    table = module._forward_pre_hooks
+    del table[next(key for key, h in table.items() if h is hook)]
 
 
 def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:

@@ -1,10 +1,10 @@
 """Learning rates that change while the training goes on."""
 
 from . import composed, cycles, factors, plateau
-from .composed import *  # noqa: F403
-from .cycles import *  # noqa: F403
-from .factors import *  # noqa: F403
-from .plateau import *  # noqa: F403
+from .composed import *
+from .cycles import *
+from .factors import *
+from .plateau import *
 from .scheduler import LRScheduler as LRScheduler
 from .scheduler import _LRScheduler as _LRScheduler
 

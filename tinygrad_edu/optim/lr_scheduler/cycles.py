@@ -112,7 +112,9 @@ class CyclicLR(_WithMomentum):
         self.total_size = up + down
         self.step_ratio = up / self.total_size
         if mode not in ("triangular", "triangular2", "exp_range") and scale_fn is None:
-            raise ValueError(f"mode is invalid and scale_fn is None: {mode!r}; write 'triangular', 'triangular2', 'exp_range'")
+            raise ValueError(
+                f"mode is invalid and scale_fn is None: {mode!r}; write 'triangular', 'triangular2', 'exp_range'"
+            )
         self.mode, self.gamma, self._scale_fn_custom = mode, gamma, scale_fn
         self.scale_mode = scale_mode if scale_fn is not None else "iterations" if mode == "exp_range" else "cycle"
         if last_epoch == -1:
