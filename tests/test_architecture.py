@@ -10,16 +10,16 @@ from tinygrad_edu.ops import FAMILIES
 
 PACKAGE = Path(tinygrad_edu.__file__).parent
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("errors", "sums", "dtypes", "devices"),
+    ("version", "threads", "profiler", "errors", "sums", "dtypes", "devices"),
     ("autograd.modes", "autograd.graph"),
-    ("holder", "tensor", "printing"),
+    ("holder", "tensor", "tensor_types", "printing"),
     ("plan", "promotion", "call", "op", "inplace"),
     (*(f.__name__.removeprefix("tinygrad_edu.") for f in FAMILIES), "ops"),
-    ("autograd", "serialization", "random", "linalg", "fft", "special"),
-    ("nn.functional", "nn.init", "nn.parameter", "nn.modules", "nn.utils", "nn"),
+    ("autograd", "serialization", "random", "linalg", "fft", "special", "signal", "lowrank"),
+    ("nn.functional", "nn.init", "nn.parameter", "nn.modules", "nn.parallel", "nn.attention", "nn.utils", "nn"),
     (
-        *("optim", "utils", "cuda", "distributions", "func", "sparse", "amp", "jit", "backends", "hub", "onnx"),
-        *("profiler", "multiprocessing", "accelerator"),
+        *("optim", "utils", "amp", "cuda", "accelerator", "distributions", "func", "sparse", "jit", "compiler"),
+        *("backends", "hub", "onnx", "multiprocessing", "settings", "types", "testing", "toplevel", "cpu", "mps", "xpu"),
     ),
     ("viz", "datasets", "distributed"),
     ("", "compat", "pytest_plugin", "cli", "__main__"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib as _importlib
 import warnings as _warnings
+from math import e, inf, nan, pi
 from typing import Any as _Any
 
 # PyTorch computes inf and nan without a word; only warnings raised inside this package are silenced
@@ -79,6 +80,7 @@ from .random import (
     seed,
     set_rng_state,
 )
+from .sparse import sparse_coo_tensor, spmm
 from .tensor import Tensor
 
 __version__ = "0.1.0"
@@ -86,24 +88,46 @@ __version__ = "0.1.0"
 half, float, double = float16, float32, float64
 short, int, long = int16, int32, int64
 cfloat, cdouble = complex64, complex128
+newaxis = None
 
-_LATER = ("cuda", "fft", "linalg", "nn", "optim", "special")
+_LATER = frozenset(
+    "accelerator amp backends compat compiler cpu cuda distributed distributions fft func hub jit linalg mps multiprocessing nn "
+    "onnx optim profiler serialization signal sparse special testing types utils version xpu".split()
+)  # modules
 
-_FACES = frozenset(
-    "adaptive_avg_pool1d adaptive_max_pool1d affine_grid_generator avg_pool1d channel_shuffle conv1d conv2d conv3d "
-    "conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d convolution grid_sampler grid_sampler_2d "
-    "grid_sampler_3d max_pool1d max_pool1d_with_indices max_pool2d max_pool3d native_channel_shuffle pixel_shuffle "
-    "pixel_unshuffle".split()
-)  # PyTorch has these at the top, too; here they are nn.functional's
+_HOMES = {
+    "amp": "GradScaler",
+    "amp.autocast": "autocast get_autocast_dtype is_autocast_cache_enabled is_autocast_enabled",
+    "compat": "install_as_torch uninstall_as_torch",
+    "compiler": "compile",
+    "func": "vmap",
+    "lowrank": "pca_lowrank svd_lowrank",
+    "cuda": "Event OutOfMemoryError Stream",
+    "nn.functional": "adaptive_avg_pool1d adaptive_max_pool1d affine_grid_generator avg_pool1d channel_shuffle conv1d "
+    "conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d convolution grid_sampler "
+    "grid_sampler_2d grid_sampler_3d max_pool1d max_pool1d_with_indices max_pool2d max_pool3d native_channel_shuffle "
+    "pixel_shuffle pixel_unshuffle alpha_dropout celu_ dropout feature_alpha_dropout rrelu rrelu_ selu_ threshold_",
+    "serialization": "load save",
+    "settings": "_assert are_deterministic_algorithms_enabled get_deterministic_debug_mode "
+    "get_float32_matmul_precision is_deterministic_algorithms_warn_only_enabled is_warn_always_enabled "
+    "set_deterministic_debug_mode set_float32_matmul_precision set_flush_denormal set_warn_always "
+    "use_deterministic_algorithms",
+    "tensor_types": "BoolTensor ByteTensor CharTensor ComplexDoubleTensor ComplexFloatTensor DoubleTensor FloatTensor "
+    "HalfTensor IntTensor LongTensor ShortTensor is_tensor set_default_tensor_type typename",
+    "toplevel": "detach detach_ get_device is_inference is_signed is_storage numel range result_type",
+    "threads": "get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}  # public here, written there
 
 
 def __getattr__(name: str) -> _Any:
     if name in _LATER:
         return _importlib.import_module(f".{name}", __name__)
-    if name in _FACES:
-        return getattr(_importlib.import_module(".nn.functional", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(_importlib.import_module(f".{_HOME[name]}", __name__), name)
+    return found
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER, *_FACES})
+    return sorted({*globals(), *_LATER, *_HOME})

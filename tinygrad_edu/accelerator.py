@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from . import cuda, devices
+from .cuda import current_device as current_device_index
 from .cuda import (
     device_count,
     empty_cache,
@@ -16,7 +17,6 @@ from .cuda import (
     reset_peak_memory_stats,
     synchronize,
 )
-from .cuda import current_device as current_device_index
 from .cuda import set_device as set_device_index
 
 

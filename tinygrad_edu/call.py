@@ -268,7 +268,7 @@ def show(t: Tensor, op: Op, source: Tensor, options: Sequence[Any]) -> None:
     """Note that `t` shows the memory of `source`: writes are counted together, and histories follow each other."""
     if not devices.shares_memory(t.array, source.array):
         return
-    t._version = version = source._version or source.version()
+    t._writes = version = source._writes or source.version()
     if t.array.dtype.kind not in "fc":
         return
     base, recipe = source._origin or (source, ())

@@ -89,7 +89,10 @@ def _run(options: argparse.Namespace) -> int:
     from .compat import run_module, run_script
 
     if options.as_module:
-        return run_module(options.target, options.args)
+        try:
+            return run_module(options.target, options.args)
+        except ModuleNotFoundError as error:
+            return _mistake(f"there is no module {error.name!r} that can be run from {os.getcwd()}")
     wrong = _unreadable(options.target, folders=False)
     return _mistake(wrong) if wrong else run_script(options.target, options.args)
 
@@ -103,11 +106,8 @@ def _check(options: argparse.Namespace) -> int:
     report = check(options.path)
     if not report.files:
         return _mistake(f"there is no .py file and no notebook in {options.path!r}")
-    fine = report.fine
-    if options.missing:
-        report.uses = [use for use in report.uses if not use.here]
-    print(report.json() if options.json else report)
-    return 0 if fine else 1
+    print(report.json() if options.json else report.text(options.missing))
+    return 0 if report.fine else 1
 
 
 def _info(options: argparse.Namespace) -> int:

@@ -198,13 +198,23 @@ class Holder:
         return bool(self.array.item())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._only())
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._only())
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._only())
+
+    def _only(self) -> Any:
+        if self.array.size != 1:
+            raise ValueError(f"only one element tensors can be converted to Python scalars, not {list(self.shape)}")
+        return self.array.item()
+
+    def __contains__(self, value: Any) -> bool:
+        if not isinstance(value, (Holder, bool, int, float, complex)):
+            raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(value)}.")
+        return bool((self == value).any())
 
     def __index__(self) -> int:
         if self.array.size != 1 or self.array.dtype.kind not in "iub":

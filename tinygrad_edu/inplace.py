@@ -18,7 +18,7 @@ from .call import Unrecorded, record
 from .errors import describe, message
 from .op import Op, cast, op
 from .plan import OpNode
-from .tensor import Leaf, Tensor, wrap
+from .tensor import Leaf, Tensor, keep_retaining, wrap
 
 
 @op
@@ -102,17 +102,22 @@ def assign(t: Tensor, result: Tensor, what: str) -> Tensor:
         if node is not None:
             node.number = tick()  # what it keeps is as it was after the write
         if t._origin is None:
+            keep_retaining(t.node, node)
             t.node = node
         elif node is not None or t._origin[0].edge() is not None:
             base, recipe = t._origin
             edges = (base.edge(), node)
             needs = (edges[0] is not None) + 2 * (node is not None)
+            former = base.node
             base.node = record(
                 overwrite.op.plan(needs), edges, (base, result, recipe), (None, None, recipe), [base.array]
             )
+            keep_retaining(former, base.node)
             base.node.share(version)
             t.node = Unrecorded(t.array.shape) if t.node is None else t.node
             t.node.share(version)
+            if t.node.hooks is not None:
+                t.edge()  # its hooks follow now: who looks at `grad` later does not ask for the node
         if t.node is not None:
             t.node.share(version)
     return t

@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing as _standard
 from collections.abc import Callable, Iterable
 from multiprocessing import *  # noqa: F403 - the very same names
-from multiprocessing import connection, get_context, pool, queues, reduction
+from multiprocessing import connection, get_context
 from typing import Any
 
 _strategy = "file_descriptor"

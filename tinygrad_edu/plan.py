@@ -110,6 +110,8 @@ class Plan:
                 if edge is not None and gx is not None:
                     if gx.shape != edge.shape:
                         gx = OPS["sum_to"].call(gx, edge.shape)
+                    if edge.takes and len(positions) > 1 and any(gx is other for _, other in found):
+                        gx = gx.copy()  # two leaves, as the two biases of an LSTM, must not own one array
                     found.append((edge, gx))
         return found
 

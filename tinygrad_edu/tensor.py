@@ -35,7 +35,7 @@ class Tensor(Methods):
     node: Node | None
     __array_priority__ = 1000  # NumPy's operators leave mixed expressions to ours
     _grad: Tensor | None = None
-    _version: Version | None = None  # shared by all views of the same memory, made on first use
+    _writes: Version | None = None  # shared by all views of the same memory, made on first use
     _origin: tuple[Tensor, tuple] | None = None  # of a view: the tensor it shows, and the operations from there
 
     def __new__(cls, *data: Any, device: Any = None) -> Tensor:
@@ -61,6 +61,7 @@ class Tensor(Methods):
         finally:
             graph.recording.reset(mode)
         self.node = base.node
+        keep_retaining(node, self.node)
         return self.node
 
     @property
@@ -121,6 +122,8 @@ class Tensor(Methods):
         if value is not None:
             if not isinstance(value, Tensor):
                 raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
+            if value is self:
+                raise RuntimeError("can't assign Variable as its own grad; write x.grad = x.detach().clone()")
             if value.array.shape != self.array.shape:
                 wrong = f"the gradient's shape {list(value.shape)} is not the tensor's, {list(self.shape)}"
                 raise RuntimeError(message("assigned grad has data of a different size", wrong))
@@ -128,6 +131,10 @@ class Tensor(Methods):
                 wrong = f"the gradient is {value.dtype}, the tensor {self.dtype}"
                 raise RuntimeError(message("assigned grad has data of a different type", wrong))
         self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
 
     @property
     def data(self) -> Tensor:
@@ -138,6 +145,9 @@ class Tensor(Methods):
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self.node is not None and value.array.dtype.kind not in "fc":
+            wrong = "data set to a tensor that requires gradients must be floating point or complex dtype"
+            raise RuntimeError(f"{wrong}, not {value.dtype}")
         self.array = value.array
         if isinstance(self.node, Leaf):
             self.node.shape = value.array.shape
@@ -146,7 +156,7 @@ class Tensor(Methods):
         """The same memory as a tensor that is no part of the graph."""
         t = new(Tensor)
         t.array, t.node = self.array, None
-        t._version = self.version()
+        t._writes = self.version()
         return t
 
     def detach_(self) -> Tensor:
@@ -158,11 +168,15 @@ class Tensor(Methods):
 
     def version(self) -> Version:
         """The counter of writes into this tensor's memory, shared with its views."""
-        if self._version is None:
-            self._version = Version()
+        if self._writes is None:
+            self._writes = Version()
             if self.node is not None:
-                self.node.share(self._version)
-        return self._version
+                self.node.share(self._writes)
+        return self._writes
+
+    @property
+    def _version(self) -> int:
+        return 0 if self._writes is None else self._writes.count
 
     @property
     def _base(self) -> Tensor | None:
@@ -226,6 +240,9 @@ class Tensor(Methods):
         """Compute the gradients of all leaves behind this tensor and add them into their `grad`."""
         run_backward([self], [gradient], retain_graph, create_graph, inputs)
 
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Tensor:
+        return wrap(np.asarray(array))  # what NumPy's functions of tensors answer
+
     def __hash__(self) -> int:
         return id(self)
 
@@ -237,7 +254,7 @@ class Tensor(Methods):
             )
         t = new(type(self))
         memo[id(self)] = t
-        t.__setstate__((self.array.copy(), self.requires_grad, copy.deepcopy(self._user_state(), memo)))
+        t.__setstate__((self.array.copy("K"), self.requires_grad, copy.deepcopy(self._user_state(), memo)))
         t._grad = copy.deepcopy(self._grad, memo)
         return t
 
@@ -253,13 +270,13 @@ class Tensor(Methods):
 
     def _user_state(self) -> dict:
         """What the user has set as attributes."""
-        return {k: v for k, v in self.__dict__.items() if k not in ("_grad", "_version", "_origin")}
+        return {k: v for k, v in self.__dict__.items() if k not in ("_grad", "_writes", "_origin")}
 
     @classmethod
     def _make_subclass(cls, data: Tensor, require_grad: bool = False) -> Tensor:
         t = new(cls)
         t.array, t.node = data.array, None
-        t._version = data.version()
+        t._writes = data.version()
         return t.requires_grad_() if require_grad else t
 
 
@@ -308,6 +325,13 @@ def outside(g: Any) -> Tensor:
     return g if isinstance(g, Tensor) else wrap(np.asarray(g) if isinstance(g, np.generic) else g)
 
 
+def keep_retaining(old: Node | None, node: Node | None) -> None:
+    """Let `retain_grad` follow a tensor to its new node, after a write in place."""
+    if old is not node and old is not None and node is not None and old.hooks is not None:
+        if old.hooks.retain is not None:
+            node.some_hooks().retain, old.hooks.retain = old.hooks.retain, None
+
+
 def replaced(hook: Callable[[Tensor], Tensor | None], g: Any) -> Any:
     """A gradient of the walk as a user's hook leaves it."""
     answer = hook(outside(g))
@@ -318,6 +342,8 @@ def replaced(hook: Callable[[Tensor], Tensor | None], g: Any) -> Any:
     if answer.array.shape != g.shape:
         wrong = f"it has returned a gradient of shape {list(answer.shape)} for one of shape {list(g.shape)}"
         raise RuntimeError(message("hook", wrong))
+    if answer.dtype.numpy != g.dtype and answer.dtype is not getattr(g, "dtype", None):
+        raise RuntimeError(message("hook", f"it has changed the type of the gradient to {answer.dtype}"))
     answer = conjugated(answer)
     return answer if isinstance(g, Tensor) else answer.array
 
@@ -334,11 +360,16 @@ class TensorNode(Node):
             by_edge: dict[Node, Any] = {}
             for edge, gx in results:
                 by_edge[edge] = by_edge[edge] + gx if edge in by_edge else gx
-            given = tuple(None if e is None or e not in by_edge else outside(by_edge[e]) for e in self.edges)
+            own = {e: gx.copy() if e.takes and not isinstance(gx, Tensor) else gx for e, gx in by_edge.items()}
+            given = tuple(outside(own[e]) if e in own else None for e in self.edges)
             answer = hook(given, self._seen(g))
             if answer is None:
                 return results
-            answer = answer if isinstance(answer, tuple) else (answer,)
+            answer = (answer,) if isinstance(answer, Tensor) and len(given) == 1 else answer
+            if not isinstance(answer, tuple):
+                raise TypeError(f"expected tuple, but hook returned '{type(answer).__name__}'")
+            if len(answer) != len(given):
+                raise RuntimeError(f"hook has returned {len(answer)} gradients, for {len(given)} inputs")
             pairs = zip(self.edges, answer, strict=True)
             return [(e, self._raw(a, g)) for e, a in pairs if e is not None and a is not None]
 
@@ -380,7 +411,7 @@ class Leaf(TensorNode):
         self.tensor = weakref.ref(tensor)
         self.shape = tensor.array.shape
         self.number = graph.tick()
-        self.version, self.hooks = tensor._version, None
+        self.version, self.hooks = tensor._writes, None
 
     def back(self, g: Any, create_graph: bool) -> list:
         t = self.tensor()

@@ -75,3 +75,5 @@ def typename(obj: Any) -> str:
 
 
 __all__ = ["ON_CPU", "ON_GPU", "TensorType", "is_tensor", "set_default_tensor_type", "typed", "typename"]
+
+globals().update(ON_CPU)

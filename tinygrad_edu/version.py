@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import itertools
 from typing import Any
 
 
@@ -37,8 +37,8 @@ class TorchVersion(str):
 
 def _numbers(version: Any) -> tuple[int, ...]:
     """`(2, 13, 0)` for "2.13.0+cpu", and for a tuple its own numbers; zeros at the end do not count."""
-    parts = re.match(r"[\d.]*", version)[0].split(".") if isinstance(version, str) else version
-    numbers = [int(part) for part in parts if str(part).isdecimal()]
+    parts = version.partition("+")[0].split(".") if isinstance(version, str) else version
+    numbers = [int("".join(itertools.takewhile(str.isdecimal, str(part))) or 0) for part in parts]
     while numbers and not numbers[-1]:
         numbers.pop()
     return tuple(numbers)

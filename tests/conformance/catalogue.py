@@ -195,6 +195,10 @@ RANDOM = """
 TIED = "sort argsort topk kthvalue mode"
 
 
+# differentiated through the wrapper of PyTorch's own checks: its gradient of these is one of the whole expression alone
+WRAPPED = "cholesky_inverse cholesky_solve nn.functional.ctc_loss"
+
+
 def without_dropout(name: str, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     """The arguments of a call of attention with its dropout switched off: the rest is not random."""
     if name == "nn.functional.multi_head_attention_forward":

@@ -43,7 +43,9 @@ def chosen(options: argparse.Namespace) -> list[str]:
     names: list[str] = []
     for asked in options.names:
         found = [n for n, op in ENTRIES.items() if asked in (n, op.name)]
-        found = found or [n for n, op in ENTRIES.items() if asked == op.name.rpartition(".")[2]]
+        found = found or [
+            n for n, op in ENTRIES.items() if asked in (op.name.rpartition(".")[2], op.name.rpartition(".")[0])
+        ]
         if not found:
             close = [n for n in ENTRIES if asked in n]
             print(f"no entry is called {asked}" + (f"; near: {', '.join(close)}" if close else ""))
@@ -126,7 +128,7 @@ def main() -> int:
     start = time.time()
     reports = []
     for name in chosen(options):
-        report = Conformance(name, options.all_samples).run(tuple(options.checks.split(",")))
+        report = Conformance(name, options.all_samples or options.write).run(tuple(options.checks.split(",")))
         show(report, options.verbose)
         reports.append(report)
     passed, missing = sum(not r.failed for r in reports), sum(bool(r.missing) for r in reports)

@@ -1,4 +1,5 @@
 import math
+from fractions import Fraction
 
 import numpy as np
 
@@ -42,6 +43,18 @@ def _second(order):
     return value
 
 
+def _airy(x):
+    """Ai, from its two power series in exact fractions: their terms are much larger than their sum."""
+    x = Fraction(x)
+    term, other = Fraction("0.355028053887817239260063186004"), -x * Fraction("0.258819403792806798405183560189")
+    total = Fraction(0)
+    for k in range(3, 180, 3):
+        total += term + other
+        term, other = term * x**3 / (k * (k - 1)), other * x**3 / (k * (k + 1))
+    return float(total)
+
+
+unary("airy_ai", _each(_airy), "between", (-8, 6), gradient=False)
 unary("bessel_j0", _each(_series(0, -1)), "between", (-6, 6))
 unary("bessel_j1", _each(_series(1, -1)), "between", (-6, 6))
 unary("bessel_y0", _each(_second(0)), "between", (0.5, 30))

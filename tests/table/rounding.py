@@ -12,7 +12,7 @@ unary("sign", lambda x: x / abs(x), "off_zero")
 unary("signbit", lambda x: x < 0, "off_zero", gradient=False)
 binary("copysign", lambda x, y: abs(x) * np.sign(y), "off_zero")
 binary("heaviside", np.heaviside, "distinct", gradient=False)
-binary("nextafter", np.nextafter, gradient=False)
+binary("nextafter", np.nextafter)
 entry(
     "round",
     lambda r: call(r.distinct(3, 4)),

@@ -67,9 +67,7 @@ def is_autocast_cache_enabled() -> bool:
     return False
 
 
-def custom_fwd(
-    fwd: Callable | None = None, *, device_type: str = "cuda", cast_inputs: Any = None
-) -> Callable:
+def custom_fwd(fwd: Callable | None = None, *, device_type: str = "cuda", cast_inputs: Any = None) -> Callable:
     """Mark the `forward` of an `autograd.Function` whose inputs need a dtype: they have one dtype here anyhow."""
     if fwd is None:
         return functools.partial(custom_fwd, device_type=device_type, cast_inputs=cast_inputs)

@@ -45,6 +45,7 @@ HOMES = {
     "gradgradcheck": "gradcheck",
     "is_anomaly_check_nan_enabled": "anomaly",
     "is_anomaly_enabled": "anomaly",
+    "profiler": "profiler",
     "set_detect_anomaly": "anomaly",
 }
 

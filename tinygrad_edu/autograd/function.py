@@ -342,8 +342,8 @@ def _attach(node: FunctionNode, k: int, t: Any, given: list, outs: tuple) -> Any
     if t._origin is not None or t.node is not None:
         t = t.detach()
     t.node = _edge(node, k)
-    if t._version is not None:
-        t.node.share(t._version)
+    if t._writes is not None:
+        t.node.share(t._writes)
     return t
 
 

@@ -60,7 +60,7 @@ def grad(
         )
     outputs, inputs = several(outputs), several(inputs)
     if not inputs:
-        raise ValueError("grad requires non-empty inputs.")
+        raise RuntimeError("'inputs' argument to grad cannot be empty.")
     given = cotangents(outputs, grad_outputs)
     roots = [root(t, g, create_graph, "grad") for t, g in zip(outputs, given, strict=True)]
     nodes = [target(t, "grad") for t in inputs]

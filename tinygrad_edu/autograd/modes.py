@@ -92,7 +92,9 @@ class set_grad_enabled(_Mode):
     """Recording on or off by a flag: at once, and until the end of a `with` block."""
 
     def __init__(self, mode: bool) -> None:
-        self.mode = bool(mode)
+        if not isinstance(mode, bool):
+            raise TypeError(f"set_grad_enabled(): argument 'enabled' (position 1) must be bool, not {type(mode).__name__}")
+        self.mode = mode
         self.token = set_recording(self.mode)
 
     def __enter__(self) -> None:

@@ -51,8 +51,12 @@ class Report:
         return not self.missing and not self.unreadable
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, only_missing: bool = False) -> str:
+        """The report to read."""
         lines = []
-        for use in self.uses:
+        for use in self.missing if only_missing else self.uses:
             mark = "       " if use.here else "maybe  " if use.optional else "MISSING"
             more = f" and {len(use.places) - 1} more" if len(use.places) > 1 else ""
             lines.append(f"{mark} {use.name:<48} {use.places[0]}{more}")
@@ -79,7 +83,8 @@ def check(path: str) -> Report:
     """Read a file, a notebook, or all of a folder."""
     files = list(_files(path))
     uses: dict[str, Use] = {}
-    unreadable, beside = {}, {}
+    unreadable: dict[str, str] = {}
+    beside: dict[str, str] = {}
     for file in files:
         try:
             tree = ast.parse(_source(file), file)

@@ -33,14 +33,14 @@ ELSEWHERE = (
 class _Missing:
     """The text is made when it is read: programs that only probe (`hasattr`) do not pay for it."""
 
-    name: str
+    name: Any
     where: str
 
     def __str__(self) -> str:
         return explain(self.name, self.where)
 
 
-class MissingAttribute(_Missing, AttributeError):
+class MissingAttribute(_Missing, AttributeError):  # type: ignore[misc]
     """`torch.NAME` is not there."""
 
     def __init__(self, name: str, where: str) -> None:
@@ -48,7 +48,7 @@ class MissingAttribute(_Missing, AttributeError):
         self.where = where
 
 
-class MissingImport(_Missing, ImportError):
+class MissingImport(_Missing, ImportError):  # type: ignore[misc]
     """`from torch import NAME` finds nothing."""
 
     def __init__(self, name: str, where: str) -> None:
@@ -56,7 +56,7 @@ class MissingImport(_Missing, ImportError):
         self.where = where
 
 
-class MissingModule(_Missing, ModuleNotFoundError):
+class MissingModule(_Missing, ModuleNotFoundError):  # type: ignore[misc]
     """`import torch.NAME` finds nothing."""
 
     def __init__(self, name: str, where: str) -> None:
@@ -97,7 +97,7 @@ def _names(place: str) -> list[str]:
 
 def resolve(name: str) -> Any:
     """What a dotted name of PyTorch's stands for here: modules are imported on the way."""
-    first, *rest = name.split(".")
+    _, *rest = name.split(".")
     found = importlib.import_module(ROOT)
     path = ROOT
     for part in rest:

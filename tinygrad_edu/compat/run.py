@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
-import runpy
 import sys
 import types
-from collections.abc import Sequence
-from types import TracebackType
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
+from types import CodeType, TracebackType
+from typing import Any
 
 from .install import install_as_torch
 from .missing import FOLDER
+
+HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+STARTS = {os.path.join(FOLDER, "cli.py"), os.path.join(FOLDER, "__main__.py")}
 
 
 def run_script(path: str, args: Sequence[str] = ()) -> int:
@@ -20,23 +25,21 @@ def run_script(path: str, args: Sequence[str] = ()) -> int:
     """
     with open(path, "rb") as file:
         source = file.read()
-    main = types.ModuleType("__main__")
-    main.__file__, main.__builtins__ = path, __builtins__  # type: ignore[attr-defined]
-    main.__spec__ = None
     _become([path, *args], os.path.dirname(os.path.realpath(path)))
-
-    def program() -> None:
-        code = compile(source, path, "exec", dont_inherit=True)
-        sys.modules["__main__"] = main  # so that its classes can be pickled
-        exec(code, main.__dict__)
-
-    return _outcome(program)
+    return _outcome(lambda: compile(source, path, "exec", dont_inherit=True), path, None)
 
 
 def run_module(name: str, args: Sequence[str] = ()) -> int:
     """Execute a module as `python -m name args` does, with `import torch` answered here; the exit code."""
     _become([name, *args], os.getcwd())
-    return _outcome(lambda: runpy.run_module(name, run_name="__main__", alter_sys=True))
+    spec = importlib.util.find_spec(name)
+    if spec is not None and spec.submodule_search_locations is not None:  # a package
+        spec = importlib.util.find_spec(f"{name}.__main__")
+    if spec is None or spec.loader is None:
+        raise ModuleNotFoundError(f"No module named {name}", name=name)
+    sys.argv[0] = spec.origin or name
+    loader: Any = spec.loader
+    return _outcome(lambda: loader.get_code(spec.name), sys.argv[0], spec)
 
 
 def _become(argv: list[str], folder: str) -> None:
@@ -47,9 +50,15 @@ def _become(argv: list[str], folder: str) -> None:
         sys.path.append(os.path.dirname(FOLDER))
 
 
-def _outcome(program: types.FunctionType | object) -> int:
+def _outcome(read: Callable[[], CodeType], file: str, spec: ModuleSpec | None) -> int:
+    """Execute a program as `__main__`, where its classes are looked for when they are unpickled."""
+    main: Any = types.ModuleType("__main__")
+    main.__file__, main.__spec__, main.__builtins__ = file, spec, __builtins__
+    main.__package__, main.__loader__ = (spec.parent, spec.loader) if spec is not None else (None, None)
     try:
-        program()  # type: ignore[operator]
+        code = read()
+        sys.modules["__main__"] = sys.modules["__mp_main__"] = main  # the second is its name in spawned processes
+        exec(code, main.__dict__)
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
             return end.code or 0
@@ -66,10 +75,16 @@ def _outcome(program: types.FunctionType | object) -> int:
 
 
 def _of_program(trace: TracebackType | None) -> TracebackType | None:
-    """A traceback that begins in the program's own lines."""
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if not file.startswith((FOLDER + os.sep, "<frozen runpy>")):
-            return trace
+    """A traceback from the program's first line on, without the frames in which this folder says what is missing."""
+    while trace is not None and _here(trace):
         trace = trace.tb_next
-    return None
+    last = trace
+    while last is not None and last.tb_next is not None:
+        if _here(last.tb_next):
+            last.tb_next = None
+        last = last.tb_next
+    return trace
+
+
+def _here(trace: TracebackType) -> bool:
+    return trace.tb_frame.f_code.co_filename.startswith(HERE) or trace.tb_frame.f_code.co_filename in STARTS

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ..tensor_types import ON_GPU as _types
 from . import amp, nvtx
 from .memory import (
+    OutOfMemoryError,
     empty_cache,
     max_memory_allocated,
     max_memory_cached,
@@ -53,11 +55,9 @@ from .random import (
     set_rng_state_all,
 )
 from .streams import Event, Stream, StreamContext, current_stream, default_stream, set_stream, stream
-from ..tensor_types import ON_GPU as _types
 
 globals().update(_types)
 
-OutOfMemoryError = MemoryError
 has_half = True
 has_magma = False
 default_generators: tuple = ()

@@ -6,6 +6,11 @@ from typing import Any
 
 from .place import _index, cupy, is_available
 
+
+class OutOfMemoryError(RuntimeError):
+    """A GPU's memory is full."""
+
+
 _peak: dict[str, int] = {"allocated": 0, "reserved": 0}  # the largest numbers that were asked for
 
 

@@ -1,5 +1,6 @@
 """Layers, and the functions they are made of."""
 
-from . import functional
+from . import functional, init, modules, parallel, utils
 from .modules import *
+from .parallel import DataParallel
 from .parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter

@@ -47,7 +47,7 @@ def _showing(cls: type, data: Any) -> Any:
         raise TypeError(f"{cls.__name__}: expected a Tensor, got {type(data).__name__}; write torch.tensor(...) first")
     t = new(cls)
     data = Tensor(0) if data is None else data
-    t.array, t.node, t._version = data.array, None, data.version()
+    t.array, t.node, t._writes = data.array, None, data.version()
     return t
 
 

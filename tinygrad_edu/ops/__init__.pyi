@@ -60,6 +60,8 @@ def addr_(self: Any, *args: Any, **options: Any) -> Tensor:
     """`addr`, written into this tensor."""
 def adjoint(input: Any) -> Any:
     """The last two dimensions exchanged and the elements conjugated."""
+def airy_ai(x: Any, *, out: Any = ...) -> Tensor:
+    """Airy's function Ai, the solution of `y'' = x y` that falls."""
 def all(x: Any, dim: Any = ..., keepdim: builtins.bool = ..., *, out: Any = ...) -> Tensor:
     """Whether every element is true."""
 def allclose(input: Any, other: Any, rtol: builtins.float = ..., atol: builtins.float = ..., equal_nan: builtins.bool = ...) -> Any:
@@ -270,6 +272,8 @@ def conj_physical(input: Any, *, out: Any = ...) -> Any:
     """The complex conjugate, computed at once, as `conj` is here too."""
 def conj_physical_(self: Any, *args: Any, **options: Any) -> Tensor:
     """`conj_physical`, written into this tensor."""
+def constant_pad_nd(input: Any, pad: Any, value: builtins.float = ...) -> Tensor:
+    """`pad` with a constant."""
 def copysign(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """The magnitude of `x` with the sign of `y`."""
 def copysign_(self: Any, *args: Any, **options: Any) -> Tensor:
@@ -354,6 +358,8 @@ def empty(*args: Any, size: Any = ..., **options: Any) -> Tensor:
     """Memory with whatever it holds."""
 def empty_like(input: Any, **options: Any) -> Tensor:
     """Memory in the shape and dtype of another tensor."""
+def empty_permuted(size: Any, physical_layout: Any, **options: Any) -> Tensor:
+    """Memory in which the dimensions lie in the given order, the outermost first."""
 def empty_strided(size: Any, stride: Any, **options: Any) -> Tensor:
     """Memory in which the dimensions have the given strides."""
 def entr(x: Any, *, out: Any = ...) -> Tensor:
@@ -394,6 +400,8 @@ def eye(n: Any, m: Any = ..., **options: Any) -> Tensor:
     """The identity matrix, cut or filled with zeros to `n` by `m`."""
 def fill(input: Any, value: Any) -> Tensor:
     """One value everywhere, a number or a tensor without dimensions."""
+def fill_(self: Any, value: Any) -> Tensor:
+    """Write one value everywhere."""
 def fix(x: Any, *, out: Any = ...) -> Tensor:
     """The integer part: rounded towards 0."""
 def fix_(self: Any, *args: Any, **options: Any) -> Tensor:
@@ -872,6 +880,10 @@ def remainder(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """What the quotient rounded down leaves over; it has the divisor's sign."""
 def remainder_(self: Any, *args: Any, **options: Any) -> Tensor:
     """`remainder`, written into this tensor."""
+def renorm(input: Any, p: Any, dim: Any, maxnorm: Any) -> Any:
+    """Each part along `dim`, scaled down to the p-norm `maxnorm` where its own is greater."""
+def renorm_(self: Any, *args: Any, **options: Any) -> Tensor:
+    """`renorm`, written into this tensor."""
 def repeat_interleave(input: Any, repeats: Any = ..., dim: Any = ..., *, output_size: Any = ...) -> Tensor:
     """Each element, or each position of a dimension, as many times as `repeats` says, next to each other."""
 def reshape(input: Any, *lengths: Any, shape: Any = ...) -> Tensor:
@@ -880,6 +892,8 @@ def reshape_as(input: Any, other: Any) -> Tensor:
     """The elements in the shape of `other`."""
 def reshaped_in_place(view: Any, name: Any) -> Any:
     """The method that makes a tensor its own view."""
+def resize_as_(self: Any, the_template: Any, *, memory_format: Any = ...) -> Tensor:
+    """Give the tensor the shape of another."""
 def resolve_conj(input: Any) -> Any:
     """The tensor itself."""
 def resolve_neg(input: Any) -> Any:
@@ -1084,6 +1098,8 @@ def unique(input: Any, sorted: builtins.bool = ..., return_inverse: builtins.boo
     """The distinct elements, or slices along a dimension, in order; where each element went, how often each came."""
 def unique_consecutive(input: Any, return_inverse: builtins.bool = ..., return_counts: builtins.bool = ..., dim: Any = ...) -> Any:
     """The first of each run of equal elements, or of equal slices along a dimension."""
+def unravel_index(indices: Any, shape: Any) -> Any:
+    """The index in each dimension of a tensor of `shape`, for positions in its flattened elements."""
 def unsafe_chunk(input: Any, chunks: Any, dim: builtins.float = ...) -> Any:
     """At most `chunks` parts of equal length along a dimension, the last perhaps shorter, as views."""
 def unsafe_split(tensor: Any, split_size_or_sections: Any, dim: builtins.float = ...) -> Any:
@@ -1116,6 +1132,8 @@ def xlogy(input: Any, other: Any, *, out: Any = ...) -> Any:
     """`input * log(other)`, and 0 where the input is 0."""
 def xlogy_(self: Any, *args: Any, **options: Any) -> Tensor:
     """`xlogy`, written into this tensor."""
+def zero_(self: Any) -> Tensor:
+    """Write zeros everywhere."""
 def zeros(*args: Any, size: Any = ..., **options: Any) -> Tensor:
     """Zeros."""
 def zeros_like(input: Any, **options: Any) -> Tensor:

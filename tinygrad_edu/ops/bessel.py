@@ -6,6 +6,7 @@ evenly spaced angles is exact to all digits; beyond, Hankel's asymptotic series 
 
 from __future__ import annotations
 
+import cmath
 import math
 
 import numpy as np
@@ -216,6 +217,37 @@ bessel_y1.grad(x=lambda g, x, out: g * (bessel_y0(x) - out / x))
 def spherical_bessel_j0(input, *, out=None):
     """The spherical Bessel function of order 0: `sin(x) / x`."""
     return sinc(input / math.pi, out=out)
+
+
+def _descent(z):
+    """Airy's function of a number of size 1 or more, real or complex: an integral along its path of steepest descent."""
+    root, total = np.sqrt(z), 0.0
+    for k in range(112):
+        t = (k + 0.5) / 16
+        total = total + np.exp(-root * (t * t)) * math.cos(t**3 / 3)
+    return np.exp(-2 / 3 * z * root) * total / (16 * math.pi)
+
+
+def _airy_series(x):
+    """Airy's function near 0, by its two power series."""
+    first, second = term, other = 0.355028053887817239, -0.258819403792806798 * x
+    for k in range(3, 30, 3):
+        term, other = term * x**3 / (k * (k - 1)), other * x**3 / (k * (k + 1))
+        first, second = first + term, second + other
+    return first + second
+
+
+def _airy(x):
+    size = np.minimum(np.maximum(np.abs(x), 1), 1e5)
+    turned = cmath.exp(1j * math.pi / 3)
+    far = np.where(x > 0, _descent(size), 2 * (turned * _descent(turned * size)).real)
+    return np.where(np.abs(x) <= 1, _airy_series(np.clip(x, -1, 1)), np.where(np.isnan(x), x, far))
+
+
+@op(differentiable=False)
+def airy_ai(x):
+    """Airy's function Ai, the solution of `y'' = x y` that falls."""
+    return in_double(_airy, x)
 
 
 modified_bessel_i0, modified_bessel_i1 = i0, i1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..errors import describe, mismatch
 from ..inplace import assign, check_writable
 from ..op import cast, op
 from ..tensor import Tensor, wrap
-from .arguments import blank, fitting
+from .arguments import blank, fitting, positive, sizes
 from .making import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
 from .shape import _permute
 
@@ -184,15 +185,15 @@ def fill(input: Tensor, value: Any) -> Tensor:
     return _fill(input, fitting(value, input.dtype))
 
 
-def _fill_(self: Tensor, value: Any) -> Tensor:
+def fill_(self: Tensor, value: Any) -> Tensor:
     """Write one value everywhere."""
     check_writable(self, "fill_")
     return assign(self, fill(wrap(self.array, self.edge()), value), "fill_")
 
 
-def _zero_(self: Tensor) -> Tensor:
+def zero_(self: Tensor) -> Tensor:
     """Write zeros everywhere."""
-    return _fill_(self, 0)
+    return fill_(self, 0)
 
 
 def _copy_(self: Tensor, src: Any, non_blocking: bool = False, what: str = "copy_") -> Tensor:
@@ -212,6 +213,26 @@ def _copy_(self: Tensor, src: Any, non_blocking: bool = False, what: str = "copy
     return assign(self, _copy(wrap(self.array, self.edge()), src), what)
 
 
+def _resize_(self: Tensor, *size: Any, memory_format: memory_format | None = None) -> Tensor:
+    """Give the tensor another shape: its first elements, and behind them, where there are too few, any content."""
+    shape = positive(sizes(size), "resize_")
+    if self.requires_grad:
+        raise RuntimeError("cannot resize variables that require grad; write x.detach().resize_(...)")
+    flat, count = self.array.reshape(-1), math.prod(shape)
+    if flat.size < count:
+        longer = devices.empty((count,), flat.dtype, like=flat)
+        longer[: flat.size] = flat
+        flat = longer
+    self.array = flat[:count].reshape(shape)
+    self.version().write()
+    return self
+
+
+def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: memory_format | None = None) -> Tensor:
+    """Give the tensor the shape of another."""
+    return _resize_(self, tuple(the_template.shape))
+
+
 KEEPING = (None, preserve_format)
 TYPE_NAMES = {
     dtypes.float32: "Float", dtypes.float64: "Double", dtypes.float16: "Half", dtypes.uint8: "Byte",
@@ -228,5 +249,5 @@ METHODS = "clone"
 OPERATORS = {
     **{name: _converter(name, dtype) for name, dtype in CONVERTERS.items()},
     "to": _to, "type": _type, "type_as": _type_as, "cpu": _cpu, "cuda": _cuda, "contiguous": _contiguous_method,
-    "fill_": _fill_, "zero_": _zero_, "copy_": _copy_, "fill": fill, "__repr__": printing.text,
+    "fill_": fill_, "zero_": zero_, "resize_": _resize_, "resize_as_": resize_as_, "copy_": _copy_, "fill": fill, "__repr__": printing.text,
 }  # fmt: skip

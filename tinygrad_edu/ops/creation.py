@@ -103,6 +103,24 @@ def empty_strided(size: Sequence[int], stride: Sequence[int], **options: Unpack[
     return made("empty_strided", make, **options)
 
 
+def empty_permuted(size: Sequence[int], physical_layout: Sequence[int], **options: Unpack[Options]) -> Tensor:
+    """Memory in which the dimensions lie in the given order, the outermost first."""
+    shape, order = positive(size, "empty_permuted"), tuple(physical_layout)
+    if len(shape) != len(order):
+        raise RuntimeError(
+            "empty_permuted: Number of dimensions in size does not match the length of the physical_layout; "
+            f"got {list(shape)} and {list(order)}"
+        )
+    if any(not 0 <= d < len(shape) for d in order):
+        raise RuntimeError(f"empty_permuted: Dimension out of range (expected 0 to {len(shape) - 1}): {list(order)}")
+    if len(set(order)) < len(order):
+        raise RuntimeError(f"empty_permuted: Duplicate dim not allowed: {list(order)}")
+    steps, step = [0] * len(shape), 1
+    for d in reversed(order):
+        steps[d], step = step, step * max(shape[d], 1)
+    return empty_strided(shape, steps, **options)
+
+
 def _of(x: Tensor, options: Any) -> Any:
     """The options of `x.new_...`: its own dtype and device unless others are given."""
     if options.get("dtype") is None:
@@ -209,20 +227,26 @@ def _line(start: Any, end: Any, steps: Any, what: str, options: Any) -> tuple[An
     return start, end, steps, kind
 
 
+def _whole(start: Any, end: Any, options: Any) -> tuple[Any, Any]:
+    """The limits as they are where a line of integers is asked for: cut off before the steps are counted."""
+    kind = getattr(options.get("out"), "dtype", options.get("dtype"))
+    return (start, end) if kind is None or kind.rank != 1 else (int(start), int(end))
+
+
 def linspace(start: Any, end: Any, steps: Any = None, **options: Unpack[Options]) -> Tensor:
     """`steps` numbers at equal distances from `start` to `end`, both included."""
     start, end, count, kind = _line(start, end, steps, "linspace", options)
+    start, end = _whole(start, end, options)
     return made("linspace", lambda xp, dtype: _spaced(xp, start, end, count, dtype), kind, **options)
 
 
 def logspace(start: Any, end: Any, steps: Any = None, base: float = 10.0, **options: Unpack[Options]) -> Tensor:
     """`base` to the power of `steps` numbers at equal distances from `start` to `end`."""
     start, end, count, kind = _line(start, end, steps, "logspace", options)
+    start, end = _whole(start, end, options)
 
     def make(xp: Any, dtype: np.dtype) -> Any:
         powers = _spaced(xp, start, end, count, "complex128" if kind.is_complex else "float64")
-        if dtype.kind in "iu":
-            powers = xp.trunc(powers)
         return (base**powers).astype(dtype)
 
     return made("logspace", make, kind, **options)

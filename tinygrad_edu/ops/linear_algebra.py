@@ -123,7 +123,7 @@ def matrix_power(input: Tensor, n: int, *, out: Any = None) -> Tensor:
             power = square if power is None else power @ square
         n //= 2
         square = square @ square if n else square
-    return written(_inv, power, out)
+    return written(_inv, power.clone() if power is input else power, out)
 
 
 def trace(input: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from ..errors import describe, message
 from ..op import cast, expand, op
 from .arguments import need_tensor, wrapped
 from .faces import takes_out
+from .operands import operator
 from .pointwise import mul
 from .reductions import norm, sum
 
@@ -334,8 +335,4 @@ METHODS = "addbmm addmm addmv addr baddbmm bmm cross dot ger inner kron matmul m
 INPLACE = "addbmm addmm addmv addr baddbmm"
 
 
-def _reversed_matmul(self, other):
-    return matmul(other, self)
-
-
-OPERATORS = {"__matmul__": matmul, "__rmatmul__": _reversed_matmul}
+OPERATORS = {"__matmul__": operator(matmul), "__rmatmul__": operator(matmul, swap=True)}

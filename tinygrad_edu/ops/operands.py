@@ -47,10 +47,11 @@ def operator(function: Callable, swap: bool = False) -> Callable:
     def method(x: Tensor, y: Any) -> Any:
         if y is None:
             return NotImplemented
+        y = wrap(y) if devices.is_array(y) else y
         try:
             return general(y, x) if swap else general(x, y)
         except (TypeError, AttributeError):
-            if isinstance(y, (Tensor, np.generic, *Number)) or devices.is_array(y):
+            if isinstance(y, (Tensor, np.generic, *Number)):
                 raise
             return NotImplemented
 

@@ -87,3 +87,11 @@ def _padded_from_itself(x: Tensor, widths: Sequence[tuple[int, int]], mode: str)
         places = SOURCES[mode](devices.arange(-before, n + behind, like=x.array), n)
         x = _index(x, [None] * d + [places])
     return x
+
+
+def constant_pad_nd(input: Tensor, pad: Sequence[int], value: float = 0) -> Tensor:
+    """`pad` with a constant."""
+    return _padded(input, pad, "constant", value)
+
+
+_padded = pad  # whose name the parameter above hides

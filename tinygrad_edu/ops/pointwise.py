@@ -461,6 +461,7 @@ OPERATORS = {
     "__sub__": operator(_sub), "__rsub__": operator(_sub, swap=True), "__isub__": inplace(_sub),
     "__mul__": operator(mul), "__rmul__": operator(mul), "__imul__": inplace(mul),
     "__truediv__": operator(_div), "__rtruediv__": operator(_div, swap=True), "__itruediv__": inplace(_div),
+    "__rdiv__": operator(_div, swap=True),  # PyTorch has kept this name from Python 2
     "__floordiv__": operator(_floor_div), "__rfloordiv__": operator(_floor_div, swap=True),
     "__ifloordiv__": inplace(_floor_div),
     "__mod__": operator(remainder), "__rmod__": operator(remainder, swap=True), "__imod__": inplace(remainder),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from .. import devices
 from ..autograd.graph import recording
 from ..errors import describe
 from ..tensor import Tensor, wrap
-from .arguments import need_tensor, single, wrapped
+from .arguments import need_tensor, positive, single, wrapped
 from .indexing import _from_front, _index, _index_put, check_inside
 from .making import stored
 from .shape import _view
@@ -187,6 +188,19 @@ def _counts(repeats: Tensor) -> Any:
     if repeats.array.size and repeats.array.min() < 0:
         raise RuntimeError("repeat_interleave: repeats can not be negative")
     return repeats.array.reshape(-1)
+
+
+def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """The index in each dimension of a tensor of `shape`, for positions in its flattened elements."""
+    if need_tensor(indices, "unravel_index", "indices").dtype.rank != 1:
+        raise ValueError(f"unravel_index: expected 'indices' to be an integer tensor, but got {indices.dtype}")
+    lengths = positive([shape] if isinstance(shape, int) else shape, "unravel_index")
+    place = indices.array.astype(np.int64)
+    found = []
+    for n in reversed(lengths):
+        found.append(wrap(place % n))
+        place = place // n
+    return tuple(reversed(found))
 
 
 METHODS = "index_add index_copy index_fill index_select put repeat_interleave take"

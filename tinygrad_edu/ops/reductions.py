@@ -11,8 +11,9 @@ from ..errors import message
 from ..op import cast, op
 from ..sums import total
 from ..tensor import Tensor
-from .arguments import need_tensor
+from .arguments import need_tensor, sizes, wrapped
 from .faces import numpy_names, takes_out
+from .making import stored
 from .pointwise import div, exp, where
 from .reducing import (
     chosen,
@@ -27,6 +28,7 @@ from .reducing import (
     unreduced,
     widened,
 )
+from .shape import _view
 
 # --- sums -----------------------------------------------------------------------------------------------------------
 
@@ -213,7 +215,8 @@ def aminmax(input, *, dim=None, keepdim=False, out=None):
     """The smallest and the largest element."""
     dims = () if dim is None else dim
     low, high = out or (None, None)
-    return _AMinMax(amin(input, dims, keepdim, out=low), amax(input, dims, keepdim, out=high))
+    found = stored("aminmax", amin(input, dims, keepdim), low, exact=True)
+    return _AMinMax(found, stored("aminmax", amax(input, dims, keepdim), high, exact=True))
 
 
 # --- products --------------------------------------------------------------------------------------------------------
@@ -364,19 +367,24 @@ def renorm(input, p, dim, maxnorm):
         raise RuntimeError(message(name, f"expected maxnorm to be >= 0 but got {maxnorm}"))
     dim = wrapped(dim, input.ndim)
     norms = _norm(input, p, tuple(d for d in range(input.ndim) if d != dim), True)
-    return input * _where(norms > maxnorm, maxnorm / (norms + 1e-7), 1.0)
+    return input * where(norms > maxnorm, maxnorm / (norms + 1e-7), 1.0)
 
 
 def _sum_to_size(self, *size):
     """The sum over the dimensions that broadcasting from `size` to the tensor's shape would add or lengthen."""
     shape = sizes(size)
     lead = self.ndim - len(shape)
-    if lead < 0 or any(n not in (1, m) for n, m in zip(shape, self.shape[max(lead, 0) :], strict=True)):
+    if lead < 0 or [n for n, m in zip(shape, self.shape[lead:], strict=True) if n not in (1, m)]:
         wrong = f"size {list(shape)} is not expandable to size {list(self.shape)}"
         raise RuntimeError(message("sum_to_size()", wrong))
-    return self if shape == tuple(self.shape) else sum_to(self, shape)
+    if not shape:
+        return sum(self)
+    dims = tuple(d for d, m in enumerate(self.shape) if d < lead or shape[d - lead] != m)
+    return _view(sum(self, dims, True), shape) if dims else self
 
 
-METHODS = (
-    "all amax amin aminmax any argmax argmin count_nonzero dist logsumexp max mean min nanmean nansum norm prod sum"
-)
+METHODS = """
+    all amax amin aminmax any argmax argmin count_nonzero dist logsumexp max mean min nanmean nansum norm prod renorm sum
+"""
+INPLACE = "renorm"
+OPERATORS = {"sum_to_size": _sum_to_size}

@@ -17,7 +17,7 @@ from .windows import meetings
 @op
 def _channel_shuffle(x, groups):
     """The channels of all groups in turn: the first of each, then the second of each."""
-    return x.reshape(len(x), groups, -1, *x.shape[2:]).swapaxes(1, 2).reshape(x.shape)
+    return x.reshape(len(x), groups, -1, *x.shape[2:]).swapaxes(1, 2).copy("C").reshape(x.shape)
 
 
 @op
@@ -26,7 +26,7 @@ def _pixel_shuffle(x, factor):
     *lead, channels, height, width = x.shape
     x = x.reshape(*lead, channels // factor**2, factor, factor, height, width)
     x = np.moveaxis(x, (-4, -3), (-3, -1))  # (..., C, H, r, W, r)
-    return x.reshape(*lead, channels // factor**2, height * factor, width * factor)
+    return x.copy("C").reshape(*lead, channels // factor**2, height * factor, width * factor)
 
 
 @op
@@ -35,7 +35,7 @@ def _pixel_unshuffle(x, factor):
     *lead, channels, height, width = x.shape
     x = x.reshape(*lead, channels, height // factor, factor, width // factor, factor)
     x = np.moveaxis(x, (-3, -1), (-4, -3))  # (..., C, r, r, H, W)
-    return x.reshape(*lead, channels * factor**2, height // factor, width // factor)
+    return x.copy("C").reshape(*lead, channels * factor**2, height // factor, width // factor)
 
 
 _channel_shuffle.grad(x=lambda g, x_shape, groups: _channel_shuffle(g, x_shape[1] // groups))

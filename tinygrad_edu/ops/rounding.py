@@ -209,7 +209,7 @@ def frexp(x):
     return np.frexp(x)
 
 
-@op(differentiable=False, tensors="x y")
+@op(tensors="x y")
 def nextafter(x, y):
     """The next floating-point number after `x` towards `y`."""
     refuse("biuc", "nextafter", x, y)
@@ -217,6 +217,7 @@ def nextafter(x, y):
 
 
 _times_power_of_2.grad(x=lambda g, exponent: _times_power_of_2(g, exponent))
+nextafter.grad(x=lambda g, x, y: _where(x == y, 0, g), y=zero)
 frexp.grad(x=lambda g_mantissa, exponent: _times_power_of_2(g_mantissa, -exponent))
 
 # --- PyTorch's call forms --------------------------------------------------------------------------------------------

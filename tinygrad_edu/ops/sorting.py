@@ -180,9 +180,11 @@ def _searchsorted(sequence, x, right):
     side = "right" if right else "left"
     if sequence.ndim == 1:
         return np.searchsorted(sequence, x, side=side)
+    if not x.size:
+        return devices.zeros(x.shape, np.int64, like=x)
     rows, values = sequence.reshape(-1, sequence.shape[-1]), x.reshape(-1, x.shape[-1])
     found = [np.searchsorted(row, value, side=side) for row, value in zip(rows, values, strict=True)]
-    return np.stack(found).reshape(x.shape) if found else devices.zeros(x.shape, np.int64, like=x)
+    return np.stack(found).reshape(x.shape)
 
 
 def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=None, sorter=None, out=None):

@@ -63,7 +63,8 @@ def _erf(x):
 def _erf_single(x):
     x = np.minimum(np.maximum(x, -3.924), 3.924)
     square = x * x
-    return x * polynomial(square, ERF_ABOVE) / polynomial(square, ERF_BELOW)
+    near = x * polynomial(square, ERF_ABOVE) / polynomial(square, ERF_BELOW)
+    return np.where(np.abs(x) < 3.924, near, np.sign(x))  # exactly 1 from there on: gelu(-1e30) must not be -1e23
 
 
 def _erfcinv_right(q, rounds):

@@ -48,17 +48,18 @@ class Adafactor(FormulaOptimizer):
     def decay(self, p: Array, g: Array, group: dict[str, Any]) -> Array:
         return -g if group["maximize"] else g  # the weights decay below, after their size was measured
 
-    def _beginning(self, p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
-        state = super()._beginning(p, group)
+    def _begin(self, p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+        super()._begin(p, state, group)
         if p.ndim > 1:
-            state["row_var"] = wrap(np.zeros_like(p.array[..., :1]))
-            state["col_var"] = wrap(np.zeros_like(p.array[..., :1, :]))
+            state.setdefault("row_var", wrap(np.zeros_like(p.array[..., :1])))
+            state.setdefault("col_var", wrap(np.zeros_like(p.array[..., :1, :])))
         else:
-            state["variance"] = wrap(np.zeros_like(p.array))
-        return state
+            state.setdefault("variance", wrap(np.zeros_like(p.array)))
 
     @staticmethod
     def update(p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
+        if not p.size:
+            return
         (floor, least), t = group["eps"], state["step"]
         floor = float(np.finfo(p.dtype).eps) if floor is None else floor
         forget = t ** group["beta2_decay"]

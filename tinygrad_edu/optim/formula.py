@@ -65,7 +65,7 @@ class FormulaOptimizer(Optimizer):
                 loss = closure()
         watching = observer.get()
         for group in self.param_groups:
-            options = numbers(group)
+            options = plain_options(group)
             for p in group["params"]:
                 if p.grad is not None:
                     self._advance(p, options)
@@ -77,14 +77,13 @@ class FormulaOptimizer(Optimizer):
     def _advance(self, p: Tensor, group: dict[str, Any]) -> None:
         x = p.array
         g = self.decay(x, p.grad.array, group)  # type: ignore[union-attr]
-        state = self.state.get(p)
-        first = not state
+        state: dict[str, Any] = self.state.get(p, {})
+        numbers = self.scalars(group)
+        first = not all(isinstance(state.get(name), Tensor) for name in (*numbers, *self.arrays(group)))
         if first:
-            state = self._beginning(p, group)
-            if state:
-                self.state[p] = state
+            self._begin(p, state, group)
         own = {name: value.array for name, value in state.items() if isinstance(value, Tensor)}
-        single = self.count({name: own.pop(name) for name in self.scalars(group)}, group)
+        single = self.count({name: own.pop(name) for name in numbers}, group)
         single["first"] = first
         if x.dtype.kind == "c" and self.by_parts:
             x, g, own = pairs(x), pairs(g), {name: pairs(a) for name, a in own.items()}
@@ -107,24 +106,30 @@ class FormulaOptimizer(Optimizer):
         p *= 1 - group["lr"] * decay
         return g
 
-    def _beginning(self, p: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
-        """The state before the first step."""
-        kind = np.float64 if dtypes.get_default_dtype() is dtypes.float64 else np.float32
-        state = {name: wrap(np.full((), value, kind)) for name, value in self.scalars(group).items()}
+    def _begin(self, p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+        """Before the first step: fill in what the state does not have yet."""
+        for name, value in self.scalars(group).items():
+            state[name] = _counter(state.get(name, value))
         for name, value in self.arrays(group).items():
-            fill = complex(value, value) if p.is_complex() else value
-            state[name] = wrap(np.full_like(p.array, fill))
-        return state
+            if state.get(name) is None:
+                fill = complex(value, value) if p.is_complex() else value
+                state[name] = wrap(np.full_like(p.array, fill))
+        self.state[p] = state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        for group in self.param_groups:
-            for p in group["params"]:
-                if p in self.state:
-                    self.state[p] = _as_tensors(self.state[p])
+        for own in self.state.values():
+            own.update({name: _counter(own[name]) for name in self.counters & own.keys()})
 
 
-def numbers(group: dict[str, Any]) -> dict[str, Any]:
+def _counter(value: Any) -> Tensor:
+    """A single number of a state: float32, or the default type if that is float64; older files have Python's."""
+    if isinstance(value, Tensor):
+        return value
+    return wrap(np.full((), value, np.float64 if dtypes.get_default_dtype() is dtypes.float64 else np.float32))
+
+
+def plain_options(group: dict[str, Any]) -> dict[str, Any]:
     """A group's options; those given as tensors as the numbers in them."""
     return {name: _number(value) for name, value in group.items() if name != "params"}
 
@@ -133,15 +138,6 @@ def _number(value: Any) -> Any:
     if type(value) is tuple:
         return tuple(map(_number, value))
     return value.item() if isinstance(value, Tensor) else value
-
-
-def _as_tensors(state: dict[str, Any]) -> dict[str, Any]:
-    """A state as older files and programs have it: single numbers that are Python's, buffers that are still None."""
-    return {
-        name: wrap(np.full((), value, np.float32)) if isinstance(value, (int, float)) else value
-        for name, value in state.items()
-        if value is not None
-    }
 
 
 def pairs(a: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..autograd.modes import enable_grad, no_grad
 from ..tensor import Tensor, wrap
-from .formula import Array, not_negative, numbers, pairs
+from .formula import Array, not_negative, pairs, plain_options
 from .optimizer import Optimizer, ParamsT
 
 
@@ -47,7 +47,7 @@ class LBFGS(Optimizer):
 
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
         """Go towards the minimum; the answer is the loss before."""
-        group = numbers(self.param_groups[0])
+        group = plain_options(self.param_groups[0])
         if group["line_search_fn"] not in (None, "strong_wolfe"):
             raise RuntimeError(f"only 'strong_wolfe' is supported, not {group['line_search_fn']!r}")
         with no_grad():

@@ -59,7 +59,7 @@ class Optimizer:
         self.state = defaultdict(dict)
         self.param_groups = []
         self._prepare_hooks()
-        groups = list(params)
+        groups: list[Any] = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
@@ -68,7 +68,7 @@ class Optimizer:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "step" in cls.__dict__:
-            cls.step = Optimizer.profile_hook_step(cls.__dict__["step"])
+            cls.step = Optimizer.profile_hook_step(cls.__dict__["step"])  # type: ignore[method-assign]
 
     # --- parameters and their options -----------------------------------------------------------------------------
 

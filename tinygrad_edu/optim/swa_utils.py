@@ -87,11 +87,9 @@ class AveragedModel(Module):
     @no_grad()
     def update_parameters(self, model: Module) -> None:
         """Take a model's parameters into the average; its buffers too, or they are copied."""
-        averaged, current = list(self.module.parameters()), list(model.parameters())
-        if self.use_buffers:
-            averaged, current = [*averaged, *self.module.buffers()], [*current, *model.buffers()]
-        averaged = [a.detach() for a in averaged]
-        current = [p.detach().to(a.device) for a, p in zip(averaged, current, strict=True)]
+        averaged = [a.detach() for a in _tensors(self.module, self.use_buffers)]
+        current = [p.detach() for p in _tensors(model, self.use_buffers)]
+        current = [p.to(a.device) for a, p in zip(averaged, current, strict=True)]
         if not self.n_averaged:
             for a, p in zip(averaged, current, strict=True):
                 a.copy_(p)
@@ -103,6 +101,10 @@ class AveragedModel(Module):
             for a, b in zip(self.module.buffers(), model.buffers(), strict=True):
                 a.detach().copy_(b.detach().to(a.device))
         self.n_averaged += 1
+
+
+def _tensors(model: Module, with_buffers: bool) -> list[Tensor]:
+    return [*model.parameters(), *(model.buffers() if with_buffers else ())]
 
 
 @no_grad()

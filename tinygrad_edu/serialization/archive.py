@@ -79,6 +79,8 @@ class Archive:
             raise broken(f"there is no entry {name!r}")
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
             raise broken(f"the entry {name!r} is compressed or encrypted, which torch.save never does")
+        if entry.header_offset < 0:
+            raise broken(f"the entry {name!r} begins before the file")
         self.file.seek(entry.header_offset)
         header = self.file.read(LOCAL_HEADER)
         if len(header) < LOCAL_HEADER or header[:4] != b"PK\x03\x04":
@@ -91,7 +93,7 @@ class Archive:
 
 def read_into(file: BinaryIO, array: np.ndarray) -> None:
     """Fill an array of bytes from a file."""
-    view = memoryview(array)
+    view = memoryview(array.data)
     while view:
         if hasattr(file, "readinto"):
             count = file.readinto(view)
@@ -111,7 +113,9 @@ def write(file: BinaryIO, root: str, entries: Iterator[tuple[str, Any]]) -> None
             data = memoryview(content)
             entry = zipfile.ZipInfo(f"{root}/{name}")  # dated 1980: the same objects give the same bytes
             large = data.nbytes > 2**31
-            header = len(entry.FileHeader(large))
+            header = (
+                LOCAL_HEADER + len(entry.filename) + (20 if large else 0)
+            )  # sizes over 4 GB stand in a field of their own
             at = archive.fp.tell() + header + 4  # type: ignore[union-attr]
             padding = -at % ALIGNMENT
             entry.extra = struct.pack("<HH", 0x4246, padding) + b"Z" * padding

@@ -55,7 +55,7 @@ def load(
             return _from_archive(Archive(from_here(file), bool(mmap)), map_location, careful, pickle_load_args)
         if mmap:
             raise RuntimeError("mmap can only be used with files saved with `torch.save` in its zip format")
-        return _from_legacy(file, map_location, careful, pickle_load_args)
+        return _from_legacy(from_here(file), map_location, careful, pickle_load_args)
 
 
 def _unpickler(file: Any, find: Callable, careful: bool, options: Any) -> Any:

@@ -56,7 +56,9 @@ def tensor(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any
         raise RuntimeError(f"a tensor of {len(size)} dimensions: at most 64 are possible")
     flat = storage.elements(dtype)
     if 0 in size:
-        return _made(np.empty(size, flat.dtype) if isinstance(flat, np.ndarray) else flat[:0].reshape(size), requires_grad)
+        return _made(
+            np.empty(size, flat.dtype) if isinstance(flat, np.ndarray) else flat[:0].reshape(size), requires_grad
+        )
     last = offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
     if last >= total:
         raise RuntimeError(

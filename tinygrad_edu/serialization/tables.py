@@ -35,7 +35,9 @@ def save_file(tensors: dict[str, Tensor], filename: Any, metadata: dict[str, str
     package = _package("safetensors.numpy")
     if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
         wrong = [k for k, v in tensors.items() if not isinstance(v, Tensor)] if isinstance(tensors, dict) else []
-        found = f"{wrong[0]!r} is a {type(tensors[wrong[0]]).__name__}" if wrong else f"this is a {type(tensors).__name__}"
+        found = (
+            f"{wrong[0]!r} is a {type(tensors[wrong[0]]).__name__}" if wrong else f"this is a {type(tensors).__name__}"
+        )
         raise ValueError(
             f"a safetensors file holds a dictionary of names and tensors, but {found}; "
             "write model.state_dict(), or a file that ends in .pt for other objects"
@@ -57,7 +59,8 @@ class safe_open:
 
     def __init__(self, filename: Any, framework: str = "pt", device: Any = "cpu") -> None:
         package = _package()
-        self.device = devices.as_device(device)
+        self.filename, self.device = filename, devices.as_device(device)
+        self.raw: dict[str, Any] | None = None
         try:
             self.file = package.safe_open(os.fspath(filename), framework="numpy")
         except package.SafetensorError as error:
@@ -85,10 +88,20 @@ class safe_open:
 
     def get_tensor(self, name: str) -> Tensor:
         """One tensor."""
-        array = self.file.get_tensor(name)
-        if array.dtype not in OF_NUMPY:  # bfloat16, and smaller floats
-            array = array.astype(np.float32)
+        kind = self.file.get_slice(name).get_dtype()
+        array = self._brain(name) if kind == "BF16" else self.file.get_tensor(name)
+        if array.dtype not in OF_NUMPY:
+            raise RuntimeError(f"{name!r} has the type {kind}, for which there is no dtype here")
         return wrap(devices.move(array, self.device))
+
+    def _brain(self, name: str) -> np.ndarray:
+        """Numbers of the type bfloat16, which NumPy has not, as float32."""
+        if self.raw is None:
+            with open(self.filename, "rb") as file:
+                self.raw = dict(_package().deserialize(file.read()))
+        found = self.raw[name]
+        halves = np.frombuffer(found["data"], np.uint16).astype(np.uint32)
+        return (halves << 16).view(np.float32).reshape(found["shape"])
 
 
 __all__ = ["load_file", "safe_open", "save_file"]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import collections
 import pickle
+import struct
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from ..tensor import Tensor
 from .names import trusted
@@ -25,7 +27,7 @@ DUP"""
 ALL_STEPS: dict[int, Callable] = pickle._Unpickler.dispatch  # type: ignore[attr-defined]
 NEEDED = [getattr(pickle, name)[0] for name in NEEDED_NAMES.split()]
 
-PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
+DAMAGE = (AttributeError, ImportError, IndexError, MemoryError, OverflowError, TypeError, ValueError, struct.error)
 
 
 class Restricted(pickle._Unpickler):  # type: ignore[name-defined]  # the one in Python: its steps can be replaced
@@ -35,11 +37,11 @@ class Restricted(pickle._Unpickler):  # type: ignore[name-defined]  # the one in
     user has added by `add_safe_globals`.
     """
 
-    dispatch = {code: ALL_STEPS[code] for code in NEEDED}
+    dispatch: ClassVar[dict[int, Any]] = {code: ALL_STEPS[code] for code in NEEDED}
 
     def __init__(self, file: Any, names: dict[str, Any], find: Callable[[Any], Any]) -> None:
         super().__init__(file, encoding="utf-8")
-        self.names, self.find = names, find
+        self.names, self.find, self.proto = names, find, 0
         self.added = dict(trusted())
 
     def load(self) -> Any:
@@ -55,13 +57,15 @@ class Restricted(pickle._Unpickler):  # type: ignore[name-defined]  # the one in
         except KeyError as error:
             step = f"the step {error.args[0]!r} is never needed for tensors" if error.args else "a step is unknown"
             raise pickle.UnpicklingError(ADVICE.format(f"The pickle is damaged, or {step}.")) from None
-        except (AttributeError, ImportError, IndexError, MemoryError, OverflowError, TypeError, ValueError) as error:
+        except DAMAGE as error:
             text = f"The pickle is damaged, or no pickle at all ({type(error).__name__}: {error})."
             raise pickle.UnpicklingError(ADVICE.format(text)) from None
 
     def find_class(self, module: str, name: str) -> Any:
         """What a name on the list stands for."""
-        full = f"{PYTHON_2.get(module, module)}.{name}"
+        if self.proto < 3:  # the names of Python 2
+            module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+        full = f"{module}.{name}"
         if full in self.added:
             return self.added[full]
         if full in self.names:

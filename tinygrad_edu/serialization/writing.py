@@ -11,7 +11,7 @@ import io
 import os
 import pickle
 from collections import OrderedDict
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -46,17 +46,19 @@ def save(
     elif hasattr(f, "write"):
         _save(obj, f, "archive", pickle_protocol)
     else:
-        raise AttributeError(f"expected 'f' to be string, path, or a file-like object with a 'write' attribute, not {f!r}")
+        raise AttributeError(
+            f"expected 'f' to be string, path, or a file-like object with a 'write' attribute, not {f!r}"
+        )
 
 
 def _save(obj: Any, file: Any, root: str, protocol: int) -> None:
     shown = Memory()
-    Writer(io.BytesIO(), protocol, shown).dump(obj)  # once to see which memory is shown, once to write
+    Survey(shown).dump(obj)
     objects = io.BytesIO()
     Writer(objects, protocol, shown).dump(obj)
     entries: list[tuple[str, Any]] = [("data.pkl", objects.getbuffer()), ("byteorder", b"little")]
     root = root if root.isascii() else "archive"
-    contents = ((f"data/{piece.key}", piece.content()) for piece in shown.pieces.values())
+    contents = ((f"data/{piece.key}", piece.content()) for piece in shown.pieces.values() if piece.named)
     write(file, root, (*entries, *contents, ("version", b"3\n")))  # type: ignore[arg-type]
 
 
@@ -68,6 +70,7 @@ class Piece:
         self.low: Any = None
         self.high: Any = None
         self.dtype: Any = None
+        self.named = False  # in the file: what only the survey has met is not written
         self.start = _address(array)
 
     def show(self, low: int, high: int, dtype: dtypes.dtype) -> None:
@@ -133,6 +136,25 @@ def _address(array: Any) -> int:
     return array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.data.ptr
 
 
+class Survey(pickle.Pickler):
+    """Goes through objects as they will be pickled, only to see which memory their tensors show."""
+
+    def __init__(self, memory: Memory) -> None:
+        super().__init__(io.BytesIO(), pickle.HIGHEST_PROTOCOL)
+        self.memory = memory
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Look at a tensor, and go on to what the user has attached to it."""
+        if not isinstance(obj, Tensor):
+            return NotImplemented
+        piece, array = self.memory.place(obj.array)
+        if array.size:
+            first = _address(array)
+            steps = [(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]
+            piece.show(first, first + sum(steps) + array.itemsize, obj.dtype)
+        return bool, (obj._user_state(),)
+
+
 class Global:
     """A name in the file, which need not exist here."""
 
@@ -164,7 +186,7 @@ DTYPES = {dtype: Global("torch", dtype.name) for dtype in dtypes.ALL}
 class Writer(pickle._Pickler):  # type: ignore[name-defined]  # the one in Python: it lets a name be written as it is
     """Pickles objects, with PyTorch's names for tensors and what belongs to them."""
 
-    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[Any, Any]] = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
 
     def __init__(self, file: Any, protocol: int, memory: Memory) -> None:
         super().__init__(file, protocol)
@@ -175,6 +197,7 @@ class Writer(pickle._Pickler):  # type: ignore[name-defined]  # the one in Pytho
         if not isinstance(obj, Lent):
             return None
         piece = obj.piece
+        piece.named = True
         dtype = piece.dtype or obj.dtype  # no type yet: a tensor without elements
         kind = STORAGES.get(dtype, UNTYPED)
         count = piece.nbytes() // (1 if kind is UNTYPED else dtype.itemsize)
@@ -197,11 +220,9 @@ class Writer(pickle._Pickler):  # type: ignore[name-defined]  # the one in Pytho
             return type(t), (t.requires_grad,)
         piece, array = self.memory.place(t.array)
         item = array.itemsize
-        first = _address(array)
-        steps = [(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]
-        if array.size:
-            piece.show(first, first + sum(steps) + item, t.dtype)
-        offset = (first - piece.low) // item if array.size else 0
+        if array.size and piece.low is None:  # made only now, by an object that gives new tensors each time
+            piece.show(piece.start, piece.start + piece.owner.nbytes, t.dtype)
+        offset = (_address(array) - piece.low) // item if array.size else 0
         where = (offset, tuple(array.shape), tuple(s // item for s in array.strides))
         state = t._user_state()
         if isinstance(t, Parameter) and type(t) is Parameter:

@@ -4,7 +4,9 @@ from .activations import *
 from .adaptive_pooling import *
 from .attention import *
 from .convolution import *
+from .linear import *
 from .losses import *
+from .margin_losses import *
 from .normalization import *
 from .pooling import *
 from .resampling import *

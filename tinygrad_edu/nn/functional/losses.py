@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from ... import dtypes
 from ...errors import message
 from ...ops import losses as ops
-from ...ops import pairwise_distance as _distance
 from ...ops import where
 from ...tensor import Tensor
+from . import traps
 
 __all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cross_entropy",
-    "ctc_loss", "gaussian_nll_loss", "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss",
-    "margin_ranking_loss", "mse_loss", "multi_margin_loss", "multilabel_margin_loss",
-    "multilabel_soft_margin_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss",
-    "triplet_margin_loss", "triplet_margin_with_distance_loss",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "ctc_loss",
+    "gaussian_nll_loss", "huber_loss", "kl_div", "l1_loss", "mse_loss", "nll_loss", "poisson_nll_loss",
+    "smooth_l1_loss",
 ]  # fmt: skip
 
 
@@ -39,17 +37,6 @@ def _reduction(reduction: str, size_average: bool | None = None, reduce: bool | 
 # --- distances between numbers ---------------------------------------------------------------------------------------
 
 
-def _same_size(name: str, input: Tensor, target: Tensor) -> None:
-    """Warn where shapes differ: a column against a row makes a matrix, and training goes nowhere, quietly."""
-    if input.array.shape != target.array.shape:
-        text = (
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). "
-            "This will likely lead to incorrect results due to broadcasting. "
-            f"Please ensure they have the same size: {name} would average over all pairs; write target.view_as(input)."
-        )
-        warnings.warn(text, UserWarning, stacklevel=3)
-
-
 def mse_loss(
     input: Tensor,
     target: Tensor,
@@ -59,7 +46,7 @@ def mse_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """(x - y)²"""
-    _same_size("mse_loss", input, target)
+    traps.same_size("mse_loss", input, target)
     reduction = _reduction(reduction, size_average, reduce)
     if weight is None:
         return ops._mse_loss(input, target, reduction)
@@ -75,7 +62,7 @@ def l1_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """|x - y|"""
-    _same_size("l1_loss", input, target)
+    traps.same_size("l1_loss", input, target)
     reduction = _reduction(reduction, size_average, reduce)
     if weight is None:
         return ops._l1_loss(input, target, reduction)
@@ -91,7 +78,7 @@ def smooth_l1_loss(
     beta: float = 1.0,
 ) -> Tensor:
     """½ d² / beta where d = |x - y| is below beta, d - ½ beta above."""
-    _same_size("smooth_l1_loss", input, target)
+    traps.same_size("smooth_l1_loss", input, target)
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, but got {beta}")
     return ops._smooth_l1_loss(input, target, _reduction(reduction, size_average, reduce), beta)
@@ -101,7 +88,7 @@ def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
     """½ d² where d = |x - y| is below delta, the line delta (d - ½ delta) that continues it above."""
-    _same_size("huber_loss", input, target)
+    traps.same_size("huber_loss", input, target)
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, but got {delta}")
     reduction = _reduction(reduction)
@@ -160,6 +147,7 @@ def binary_cross_entropy_with_logits(
     reduction = _reduction(reduction, size_average, reduce)
     if input.shape != target.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    traps.no_probabilities("binary_cross_entropy_with_logits", input, "sigmoid", "logits are wanted, x before it")
     return ops._binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction)
 
 
@@ -180,6 +168,7 @@ def cross_entropy(
     reduction = _reduction(reduction, size_average, reduce)
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    traps.no_probabilities("cross_entropy", input, "softmax", "logits are wanted: the loss takes the softmax itself")
     if input.array.shape == target.array.shape:
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     ignore_index = _check_classes("cross_entropy", input, target, weight, ignore_index)
@@ -190,7 +179,9 @@ def _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_sm
     if not target.is_floating_point():
         wrong = f"Expected floating point type for target with class probabilities, got {target.dtype}"
         raise RuntimeError(
-            message("cross_entropy", wrong, instead="target.float(), or class numbers without that dimension")
+            message(
+                "cross_entropy", wrong, instead="target.argmax(1) for one-hot classes, target.float() for probabilities"
+            )
         )
     if ignore_index >= 0:
         raise RuntimeError(f"ignore_index is not supported for floating point target, but got {ignore_index}")
@@ -209,6 +200,7 @@ def nll_loss(
 ) -> Tensor:
     """-x at the target class, for log-probabilities x. Classes lie along dimension 1."""
     reduction = _reduction(reduction, size_average, reduce)
+    traps.no_probabilities("nll_loss", input, "softmax", "log-probabilities are wanted: write log_softmax")
     ignore_index = _check_classes("nll_loss", input, target, weight, ignore_index)
     return ops._nll_loss(input, target, weight, ignore_index, reduction)
 
@@ -232,6 +224,8 @@ def _check_classes(name, input, target, weight, ignore_index):
     if type(t) is not np.ndarray or not t.size:
         return ignore_index  # a GPU is not asked: it would have to wait
     classes = shape[min(len(shape), 2) - 1]
+    if len(shape) > 2:
+        traps.no_one_hot(name, target, classes)
     # seen as unsigned numbers the negative ones are huge: one pass finds all that are out of range
     if (t.view(np.uint64) if t.dtype == np.int64 else t).max() < classes and not 0 <= ignore_index < classes:
         return None
@@ -269,6 +263,8 @@ def kl_div(
     log_target: bool = False,
 ) -> Tensor:
     """y (log y - x), for log-probabilities x; "batchmean" is the divergence itself, a sample's mean."""
+    traps.no_pairs("kl_div", input, target)
+    traps.no_probabilities("kl_div", input, "softmax", "log-probabilities are wanted: write log_softmax")
     if size_average is None and reduce is None:
         if reduction == "batchmean":
             total = ops._kl_div(input, target, "sum", log_target)
@@ -293,6 +289,7 @@ def poisson_nll_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """λ - y log λ, for x = log λ or x = λ."""
+    traps.no_pairs("poisson_nll_loss", input, target)
     return ops._poisson_nll_loss(input, target, log_input, full, eps, _reduction(reduction, size_average, reduce))
 
 
@@ -320,6 +317,7 @@ def gaussian_nll_loss(
             )
             if not fits:
                 raise ValueError(f"var is of incorrect size: {list(var.shape)} for an input of {list(input.shape)}")
+    traps.no_pairs("gaussian_nll_loss", input, target)
     return ops._gaussian_nll_loss(input, target, var, full, eps, _reduction(reduction))
 
 
@@ -373,166 +371,3 @@ def _lengths(lengths: Tensor | Sequence[int]) -> list[int]:
             raise RuntimeError(message("ctc_loss", f"lengths must be integral, not {lengths.dtype}"))
         return lengths.reshape(-1).tolist()
     return [int(n) for n in lengths]
-
-
-# --- margins ---------------------------------------------------------------------------------------------------------
-
-
-def hinge_embedding_loss(
-    input: Tensor,
-    target: Tensor,
-    margin: float = 1.0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """x where y is 1, max(0, margin - x) where it is -1"""
-    return ops._hinge_embedding_loss(input, target, margin, _reduction(reduction, size_average, reduce))
-
-
-def margin_ranking_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
-    margin: float = 0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """max(0, margin - y (x1 - x2))"""
-    if input1.ndim != input2.ndim or input1.ndim != target.ndim:
-        raise RuntimeError(
-            "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
-            f"input1: {list(input1.shape)}, input2: {list(input2.shape)}, target: {list(target.shape)}"
-        )
-    return ops._margin_ranking_loss(input1, input2, target, margin, _reduction(reduction, size_average, reduce))
-
-
-def soft_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """log(1 + exp(-y x))"""
-    return ops._soft_margin_loss(input, target, _reduction(reduction, size_average, reduce))
-
-
-def multilabel_soft_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """The binary cross-entropy of each class's logit, averaged over the classes."""
-    return ops._multilabel_soft_margin_loss(input, target, weight, _reduction(reduction, size_average, reduce))
-
-
-def multi_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    p: int = 1,
-    margin: float = 1.0,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """Σ max(0, margin - x[t] + x[i])ᵖ over the classes i other than the target t, over the number of classes."""
-    reduction = _reduction(reduction, size_average, reduce)
-    if p not in (1, 2):
-        raise ValueError(f"only p == 1 and p == 2 supported, not {p}")
-    if weight is not None and weight.ndim != 1:
-        raise ValueError(f"weight must be one-dimensional, not {list(weight.shape)}")
-    if input.ndim > 2 or 0 in input.shape[-1:]:
-        wrong = f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(input.shape)}"
-        raise RuntimeError(message("multi_margin_loss", wrong))
-    if target.ndim > 1 or target.numel() != (input.shape[0] if input.ndim == 2 else 1):
-        raise RuntimeError(message("multi_margin_loss", f"inconsistent target size, got: {list(target.shape)}"))
-    if target.dtype is not dtypes.int64:
-        wrong = f"expected scalar type Long but found {target.dtype}"
-        raise RuntimeError(message("multi_margin_loss: target", wrong, instead="target.long()"))
-    return ops._multi_margin_loss(input, target, p, margin, weight, reduction)
-
-
-def multilabel_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """Σ max(0, 1 - x[t] + x[i]) over the target classes t and all others i; targets end at the first -1."""
-    if input.ndim > 2 or input.shape != target.shape:
-        wrong = f"inconsistent target size: {list(target.shape)} for an input of {list(input.shape)}"
-        raise RuntimeError(message("multilabel_margin_loss", wrong))
-    return ops._multilabel_margin_loss(input, target, _reduction(reduction, size_average, reduce))
-
-
-# --- pairs and triples of vectors --------------------------------------------------------------------------------------
-
-
-def cosine_embedding_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
-    margin: float = 0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """1 - cos(x1, x2) where y is 1, max(0, cos(x1, x2) - margin) where it is -1"""
-    if target.ndim > 1:
-        raise RuntimeError(f"0D or 1D target tensor expected, multi-target not supported, got {list(target.shape)}")
-    if not input1.ndim == input2.ndim == target.ndim + 1:
-        raise RuntimeError(
-            f"{target.ndim}D target tensor expects {target.ndim + 1}D input tensors, "
-            f"but found inputs with sizes {list(input1.shape)} and {list(input2.shape)}."
-        )
-    return ops._cosine_embedding_loss(input1, input2, target, margin, _reduction(reduction, size_average, reduce))
-
-
-def triplet_margin_loss(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    margin: float = 1.0,
-    p: float = 2,
-    eps: float = 1e-6,
-    swap: bool = False,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """max(0, ‖anchor - positive‖ - ‖anchor - negative‖ + margin)"""
-    if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
-    if not anchor.ndim == positive.ndim == negative.ndim:
-        raise RuntimeError(
-            "The anchor, positive, and negative tensors are expected to have the same number of dimensions, "
-            f"but got: anchor {anchor.ndim}D, positive {positive.ndim}D, and negative {negative.ndim}D inputs"
-        )
-    reduction = _reduction(reduction, size_average, reduce)
-    return ops._triplet_margin_loss(
-        anchor, positive, negative, lambda a, b: _distance(a, b, p, eps), margin, swap, reduction
-    )
-
-
-def triplet_margin_with_distance_loss(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    *,
-    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
-    margin: float = 1.0,
-    swap: bool = False,
-    reduction: str = "mean",
-) -> Tensor:
-    """The triplet loss with a distance of one's own."""
-    if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
-    distance = _distance if distance_function is None else distance_function
-    return ops._triplet_margin_loss(anchor, positive, negative, distance, margin, swap, _reduction(reduction))

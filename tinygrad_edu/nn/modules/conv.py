@@ -12,7 +12,8 @@ from ...ops.windows import Each
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
-from ..parameter import Parameter
+from ..parameter import Parameter, UninitializedParameter
+from .lazy import LazyModuleMixin
 from .module import Module
 from .utils import _ntuple, _reverse_repeat_tuple
 
@@ -23,6 +24,12 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
 ]
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
@@ -68,7 +75,15 @@ class _ConvNd(Module):
         self.register_parameter("bias", Parameter(empty(out_channels, device=device, dtype=dtype)) if bias else None)
         self.reset_parameters()
 
-    def _check_options(self, in_channels, out_channels, stride, padding, groups, padding_mode):
+    def _check_options(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: tuple[int, ...],
+        padding: str | tuple[int, ...],
+        groups: int,
+        padding_mode: str,
+    ) -> None:
         wrong = None
         if groups <= 0:
             wrong = f"groups must be a positive integer, not {groups}"
@@ -160,7 +175,7 @@ class _Conv(_ConvNd):
         )
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        padding = self.padding
+        padding: Any = self.padding
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode), 0
         return self._convolve(input, weight, bias, self.stride, padding, self.dilation, self.groups)
@@ -243,7 +258,8 @@ class _ConvTransposeNd(_ConvNd):
         if len(wanted) != dims:
             wrong = f"output_size must have {dims} or {lead + dims} elements (got {len(wanted)})"
             raise ValueError(message(f"{type(self).__name__}: for {input.dim()}D input", wrong))
-        options = zip(input.shape[lead:], self.stride, self.padding, self.dilation, self.kernel_size, strict=True)
+        padding: Any = self.padding
+        options = zip(input.shape[lead:], self.stride, padding, self.dilation, self.kernel_size, strict=True)
         least = tuple((n - 1) * s - 2 * p + d * (k - 1) + 1 for n, s, p, d, k in options)
         most = tuple(m + s - 1 for m, s in zip(least, self.stride, strict=True))
         if any(not a <= w <= b for a, w, b in zip(least, wanted, most, strict=True)):
@@ -268,3 +284,112 @@ class ConvTranspose3d(_ConvTransposeNd):
     """Every input spread over a window of the output, the gradient of `Conv3d`: (N, C, D, H, W)."""
 
     _dims, _convolve = 3, staticmethod(F.conv_transpose3d)
+
+
+# --- as many input channels as the first input has --------------------------------------------------------------------
+
+
+class _LazyConvXdMixin(LazyModuleMixin):
+    weight: Parameter
+    bias: Parameter | None
+    _dims: ClassVar[int]
+
+    def _wait(self, out_channels: int, bias: bool, device: Any, dtype: Any) -> None:
+        self.out_channels = out_channels
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
+        if bias:
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        if not self.has_uninitialized_params() and self.in_channels:
+            super().reset_parameters()  # type: ignore[misc]
+
+    def initialize_parameters(self, input: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Give the parameters their shapes."""
+        if input.dim() not in (self._dims + 1, self._dims + 2):
+            wrong = f"Expected {self._dims + 1}D (unbatched) or {self._dims + 2}D (batched) input"
+            raise RuntimeError(message(type(self).__name__, f"{wrong}, but got input of size: {list(input.shape)}"))
+        self.in_channels = input.shape[-self._dims - 1]
+        if not self.has_uninitialized_params():
+            return
+        self._check_options(
+            self.in_channels, self.out_channels, self.stride, self.padding, self.groups, self.padding_mode
+        )
+        channels = (self.in_channels, self.out_channels) if self.transposed else (self.out_channels, self.in_channels)
+        self.weight.materialize((channels[0], channels[1] // self.groups, *self.kernel_size))
+        if self.bias is not None:
+            self.bias.materialize((self.out_channels,))
+        self.reset_parameters()
+
+
+class _LazyConv(_LazyConvXdMixin):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Each,
+        stride: Each = 1,
+        padding: str | Each = 0,
+        dilation: Each = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode)
+        self._wait(out_channels, bias, device, dtype)
+
+
+class LazyConv1d(_LazyConv, Conv1d):
+    """`Conv1d` whose in_channels are those of the first input."""
+
+    cls_to_become = Conv1d
+
+
+class LazyConv2d(_LazyConv, Conv2d):
+    """`Conv2d` whose in_channels are those of the first input."""
+
+    cls_to_become = Conv2d
+
+
+class LazyConv3d(_LazyConv, Conv3d):
+    """`Conv3d` whose in_channels are those of the first input."""
+
+    cls_to_become = Conv3d
+
+
+class _LazyConvTranspose(_LazyConvXdMixin):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Each,
+        stride: Each = 1,
+        padding: Each = 0,
+        output_padding: Each = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Each = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(0, 0, kernel_size, stride, padding, output_padding, groups, False, dilation, padding_mode)
+        self._wait(out_channels, bias, device, dtype)
+
+
+class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
+    """`ConvTranspose1d` whose in_channels are those of the first input."""
+
+    cls_to_become = ConvTranspose1d
+
+
+class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):
+    """`ConvTranspose2d` whose in_channels are those of the first input."""
+
+    cls_to_become = ConvTranspose2d
+
+
+class LazyConvTranspose3d(_LazyConvTranspose, ConvTranspose3d):
+    """`ConvTranspose3d` whose in_channels are those of the first input."""
+
+    cls_to_become = ConvTranspose3d

@@ -72,9 +72,8 @@ class Hooks:
         self.full = full
         return self.add("_backward_hooks", hook, prepend)
 
-    def around_call(self) -> bool:
-        """Whether something is called around the forward or the backward."""
-        return bool(self._forward_pre_hooks or self._forward_hooks or self._backward_hooks or self._backward_pre_hooks)
+    def __bool__(self) -> bool:
+        return any(getattr(self, name) for name in TABLES)
 
 
 EVERYWHERE = Hooks()  # called around every module
@@ -255,7 +254,7 @@ def register_module_module_registration_hook(hook: Callable) -> Handle:
 
 def call(module: Module, args: tuple, kwargs: dict) -> Any:
     """The module's forward with everything that is hooked around it; hooks of all modules come before its own."""
-    if not EVERYWHERE.around_call():
+    if not EVERYWHERE:
         Hooked._around = None
     both = (EVERYWHERE, module._own_hooks())
     passage = None

@@ -51,17 +51,17 @@ class Members:
             super().__setattr__(name, value)
         elif name in own["_parameters"]:
             if value is not None:
-                wrong = f"cannot assign '{_type_name(value)}' as parameter '{name}'"
+                wrong = f"cannot assign '{type_name(value)}' as parameter '{name}'"
                 raise TypeError(f"{wrong} (torch.nn.Parameter or None expected); write nn.Parameter(value)")
             self.register_parameter(name, None)
         elif name in own["_modules"]:
             if value is not None:
-                wrong = f"cannot assign '{_type_name(value)}' as child module '{name}'"
+                wrong = f"cannot assign '{type_name(value)}' as child module '{name}'"
                 raise TypeError(f"{wrong} (torch.nn.Module or None expected)")
             self._modules[name] = None
         elif name in own["_buffers"]:
             if value is not None and not isinstance(value, Tensor):
-                wrong = f"cannot assign '{_type_name(value)}' as buffer '{name}'"
+                wrong = f"cannot assign '{type_name(value)}' as buffer '{name}'"
                 raise TypeError(f"{wrong} (torch.nn.Buffer, torch.Tensor or None expected)")
             self._buffers[name] = registered("buffer", self, name, value)
         else:
@@ -106,7 +106,7 @@ class Members:
         self._check_name(name, "parameter", "_parameters")
         if param is not None:
             if not isinstance(param, Parameter):
-                wrong = f"cannot assign '{_type_name(param)}' object to parameter '{name}'"
+                wrong = f"cannot assign '{type_name(param)}' object to parameter '{name}'"
                 raise TypeError(f"{wrong} (torch.nn.Parameter or None required)")
             if param.grad_fn is not None:
                 raise ValueError(
@@ -121,7 +121,7 @@ class Members:
         """Add a tensor that belongs to the module but is not trained; one that persists is in its state dict."""
         self._check_name(name, "buffer", "_buffers")
         if tensor is not None and not isinstance(tensor, Tensor):
-            wrong = f"cannot assign '{_type_name(tensor)}' object to buffer '{name}'"
+            wrong = f"cannot assign '{type_name(tensor)}' object to buffer '{name}'"
             raise TypeError(f"{wrong} (torch Tensor or None required)")
         self._buffers[name] = registered("buffer", self, name, tensor)
         if persistent:
@@ -132,7 +132,7 @@ class Members:
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a submodule."""
         if module is not None and not isinstance(module, Members):
-            raise TypeError(f"{_type_name(module)} is not a Module subclass")
+            raise TypeError(f"{type_name(module)} is not a Module subclass")
         self._check_name(name, "module", "_modules")
         self._modules[name] = registered("module", self, name, module)
 
@@ -252,6 +252,6 @@ class Members:
             yield module
 
 
-def _type_name(value: Any) -> str:
+def type_name(value: Any) -> str:
     """A value's type as PyTorch calls it."""
     return value.type() if type(value) is Tensor else f"{type(value).__module__}.{type(value).__name__}"

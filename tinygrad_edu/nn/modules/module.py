@@ -53,9 +53,7 @@ class Module(Members, Stateful, Hooked):
         if not self.call_super_init and args:
             given = len(args) + 1
             raise TypeError(f"{type(self).__name__}.__init__() takes 1 positional argument but {given} were given")
-        self.__dict__.update(
-            training=True, _parameters={}, _buffers={}, _modules={}, _non_persistent_buffers_set=set()
-        )
+        self.__dict__.update(training=True, _parameters={}, _buffers={}, _modules={}, _non_persistent_buffers_set=set())
         if self.call_super_init:
             super().__init__(*args, **kwargs)
 
@@ -196,14 +194,14 @@ class Module(Members, Stateful, Hooked):
 
     def __repr__(self) -> str:
         extra = self.extra_repr()
-        children = [f"({name}): {_indented(repr(module))}" for name, module in self._modules.items()]
+        children = [f"({name}): {indented(repr(module))}" for name, module in self._modules.items()]
         if not children and "\n" not in extra:
             return f"{self._get_name()}({extra})"
         lines = [*(extra.split("\n") if extra else ()), *children]
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
 
 
-def _indented(text: str) -> str:
+def indented(text: str) -> str:
     return text.replace("\n", "\n  ")
 
 

@@ -1,4 +1,4 @@
-"""Recurrent layers, and their cells."""
+"""Recurrent layers: cells that run along sequences, in several layers and both directions."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import math
 import numbers
 import warnings
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from ...errors import message
 from ...ops import cat, empty, linear, sigmoid, stack, tanh, zeros
-from ...ops.recurrent import _gru, _lstm, _rnn, _stacked, gru_cell, lstm_cell, rnn_relu_cell, rnn_tanh_cell
+from ...ops.recurrent import _gru, _lstm, _rnn, _stacked
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
 from ..parameter import Parameter
+from .cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from .module import Module
 from .packed import PackedSequence, Steps
 
@@ -61,23 +62,6 @@ def _packed(layer: Callable[..., Any], steps: Steps, count: int) -> Callable[...
     return packed
 
 
-def _stacked_packed(layer, x, states, params, directions, between, steps):
-    """Layers of packed rows on top of each other; the reverse direction reads every sequence from its own end."""
-    layer, back, finals = _packed(layer, steps, len(states)), None, []
-    for k in range(0, len(params), directions):
-        outs = []
-        for d in range(directions):
-            if d and back is None:
-                back = steps.backwards(x.array)
-            out, *last = layer(x.index_select(0, back) if d else x, *[s[k + d] for s in states], *params[k + d])
-            outs.append(out.index_select(0, back) if d else out)
-            finals.append(last)
-        x = outs[0] if directions == 1 else cat(outs, -1)
-        if between is not None and k + directions < len(params):
-            x = between(x)
-    return x, tuple(stack(last) for last in zip(*finals, strict=True))
-
-
 class RNNBase(Module):
     """What RNN, LSTM and GRU share: weights of all layers and directions, the checks, the way in and out."""
 
@@ -102,10 +86,11 @@ class RNNBase(Module):
         self.num_layers = num_layers
         self.bias = bias
         self.batch_first = batch_first
-        self.dropout = float(dropout)
+        self.dropout = dropout
         self.bidirectional = bidirectional
         self.proj_size = proj_size
-        self._check_options(dropout)
+        self._check_options()
+        self.dropout = float(dropout)
         if dropout > 0 and num_layers == 1:
             warnings.warn(
                 "dropout option adds dropout after all but last recurrent layer, so non-zero dropout expects "
@@ -118,7 +103,7 @@ class RNNBase(Module):
         for layer in range(num_layers):
             inputs = outputs * directions if layer else input_size
             for suffix in ("", "_reverse")[:directions]:
-                shapes = {"weight_ih": (rows, inputs), "weight_hh": (rows, outputs)}
+                shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, inputs), "weight_hh": (rows, outputs)}
                 if bias:
                     shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
                 if proj_size:
@@ -130,10 +115,10 @@ class RNNBase(Module):
                 self._all_weights.append([f"{name}_l{layer}{suffix}" for name in shapes])
         self.reset_parameters()
 
-    def _check_options(self, dropout: Any) -> None:
-        what = type(self).__name__
+    def _check_options(self) -> None:
+        what, dropout = type(self).__name__, self.dropout
         if not isinstance(dropout, numbers.Number) or isinstance(dropout, bool) or not 0 <= dropout <= 1:
-            wrong = f"dropout should be a number in range [0, 1], the probability of an element being zeroed, not {dropout}"
+            wrong = f"dropout should be a number in range [0, 1], how likely an element is zeroed, not {dropout}"
             raise ValueError(message(what, wrong))
         for name, kind in (("bias", bool), ("batch_first", bool), ("input_size", int), ("hidden_size", int)):
             value = getattr(self, name)
@@ -201,14 +186,18 @@ class RNNBase(Module):
         if hx is not None:
             hx = self._as_states(self.permute_hidden(hx, sorted_indices))
         states = self._states(x, int(batch_sizes[0]), hx)
-        out, finals = _stacked_packed(*self._program(x, states), Steps(batch_sizes))
+        layer, *program = self._program(x, states)
+        steps = Steps(batch_sizes)
+        back = steps.backwards(x.array) if self.bidirectional else None
+        layer = _packed(layer, steps, len(states))
+        out, finals = _stacked(layer, *program, reverse=lambda rows: rows.index_select(0, back))
         finals = self.permute_hidden(self._as_given(finals), unsorted_indices)
         return PackedSequence(out, batch_sizes, sorted_indices, unsorted_indices), finals
 
     def _program(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple:
         """What `_stacked` wants: the layer's function, what it reads, the weights, directions, and what lies between."""
         layer = _lstm_projected if self.proj_size else MODES[self.mode][1]
-        params = self.all_weights
+        params: list[list[Any]] = list(self.all_weights)  # type: ignore[arg-type]
         if not self.bias:
             params = [[*p[:2], None, None, *p[2:]] for p in params]
         between = None
@@ -279,9 +268,9 @@ class RNNBase(Module):
         return self._as_given(tuple(s.index_select(1, permutation) for s in self._as_states(hx)))
 
     def extra_repr(self) -> str:
-        text = f"{self.input_size}, {self.hidden_size}"
-        usual = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0, "bidirectional": False}
-        return text + "".join(f", {k}={getattr(self, k)}" for k, v in usual.items() if getattr(self, k) != v)
+        usual = dict(proj_size=0, num_layers=1, bias=True, batch_first=False, dropout=0, bidirectional=False)  # noqa: C408
+        unusual = [f", {name}={getattr(self, name)}" for name, value in usual.items() if getattr(self, name) != value]
+        return f"{self.input_size}, {self.hidden_size}{''.join(unusual)}"
 
 
 class RNN(RNNBase):
@@ -326,7 +315,17 @@ class LSTM(RNNBase):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            "LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype
+            "LSTM",
+            input_size,
+            hidden_size,
+            num_layers,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            proj_size,
+            device,
+            dtype,
         )
 
     def _as_states(self, hx: Any) -> tuple[Tensor, ...]:
@@ -357,120 +356,3 @@ class GRU(RNNBase):
         super().__init__(
             "GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
         )
-
-
-# --- one step --------------------------------------------------------------------------------------------------------
-
-
-class RNNCellBase(Module):
-    """What the cells share: the weights of one step."""
-
-    _gates: ClassVar[int]
-    bias_ih: Parameter | None
-    bias_hh: Parameter | None
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool,
-        num_chunks: int,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__()
-        self.input_size = input_size
-        self.hidden_size = hidden_size
-        self.bias = bias
-        rows = num_chunks * hidden_size
-        self.weight_ih = Parameter(empty(rows, input_size, device=device, dtype=dtype))
-        self.weight_hh = Parameter(empty(rows, hidden_size, device=device, dtype=dtype))
-        for name in ("bias_ih", "bias_hh"):
-            self.register_parameter(name, Parameter(empty(rows, device=device, dtype=dtype)) if bias else None)
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw everything from U(±1/√hidden_size)."""
-        bound = 1 / math.sqrt(self.hidden_size) if self.hidden_size else 0.0
-        for weight in self.parameters():
-            init.uniform_(weight, -bound, bound)
-
-    def extra_repr(self) -> str:
-        text = f"{self.input_size}, {self.hidden_size}"
-        if self.bias is not True:
-            text += f", bias={self.bias}"
-        if getattr(self, "nonlinearity", "tanh") != "tanh":
-            text += f", nonlinearity={self.nonlinearity}"
-        return text
-
-    def _step(self, cell: Callable[..., Any], input: Tensor, states: Any) -> Any:
-        """One step of a cell, for a batch (B, I) or for one sample (I)."""
-        what = type(self).__name__
-        given = () if states is None else (states if isinstance(states, (tuple, list)) else (states,))
-        for name, t in zip(("input", "hidden", "cell"), (input, *given), strict=False):
-            if t.dim() not in (1, 2):
-                raise ValueError(f"{what}: Expected {name} to be 1D or 2D, got {t.dim()}D instead")
-        if input.shape[-1] != self.input_size:
-            wrong = f"input has inconsistent input_size: got {input.shape[-1]} expected {self.input_size}"
-            raise RuntimeError(message(what, wrong))
-        alone = input.dim() == 1
-        x = input.unsqueeze(0) if alone else input
-        if states is None:
-            states = zeros(x.shape[0], self.hidden_size, dtype=x.dtype, device=x.device)
-            states = (states, states) if cell is lstm_cell else states
-        else:
-            given = tuple(s.unsqueeze(0) for s in given) if alone else tuple(given)
-            for s in given:
-                if tuple(s.shape) != (x.shape[0], self.hidden_size):
-                    wrong = f"hidden has the shape {list(s.shape)}, expected {[x.shape[0], self.hidden_size]}"
-                    raise RuntimeError(message(what, wrong))
-            states = given if cell is lstm_cell else given[0]
-        out = cell(x, states, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
-        if not alone:
-            return out
-        return tuple(s.squeeze(0) for s in out) if cell is lstm_cell else out.squeeze(0)
-
-
-class RNNCell(RNNCellBase):
-    """One step of an RNN: h' = tanh(x w_ihᵀ + b_ih + h w_hhᵀ + b_hh), or with relu."""
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        nonlinearity: str = "tanh",
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(input_size, hidden_size, bias, 1, device, dtype)
-        self.nonlinearity = nonlinearity
-
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        if self.nonlinearity not in ("tanh", "relu"):
-            raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
-        return self._step(rnn_tanh_cell if self.nonlinearity == "tanh" else rnn_relu_cell, input, hx)
-
-
-class LSTMCell(RNNCellBase):
-    """One step of an LSTM: the new state and the new cell."""
-
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
-    ) -> None:
-        super().__init__(input_size, hidden_size, bias, 4, device, dtype)
-
-    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
-        return self._step(lstm_cell, input, hx)
-
-
-class GRUCell(RNNCellBase):
-    """One step of a GRU: the new state."""
-
-    def __init__(
-        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None
-    ) -> None:
-        super().__init__(input_size, hidden_size, bias, 3, device, dtype)
-
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
-        return self._step(gru_cell, input, hx)

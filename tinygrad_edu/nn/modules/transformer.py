@@ -251,7 +251,8 @@ class TransformerEncoder(Module):
     def _packs(self, src: Tensor, padding: Tensor) -> bool:
         """Whether PyTorch would leave out the padding altogether, so that its places come out as zeros."""
         layer = self.layers[0]
-        if not self.enable_nested_tensor or self.training or src.dim() != 3 or type(layer) is not TransformerEncoderLayer:
+        known = type(layer) is TransformerEncoderLayer
+        if not known or not self.enable_nested_tensor or self.training or src.dim() != 3:
             return False
         attention, activation = layer.self_attn, layer.activation
         plain = activation in (F.relu, F.gelu) or isinstance(activation, (ReLU, GELU))
@@ -371,9 +372,7 @@ class Transformer(Module):
         if src.shape[-1] != self.d_model or tgt.shape[-1] != self.d_model:
             wrong = f"but they are {src.shape[-1]} and {tgt.shape[-1]}, and d_model is {self.d_model}"
             raise RuntimeError(f"the feature number of src and tgt must be equal to d_model, {wrong}")
-        memory = self.encoder(
-            src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal
-        )
+        memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
         return self.decoder(
             tgt,
             memory,

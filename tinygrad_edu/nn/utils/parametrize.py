@@ -64,8 +64,8 @@ class ParametrizationList(ModuleList):
         if not isinstance(new, (Tensor, Sequence)):
             raise ValueError(f"'right_inverse' must return a Tensor or a Sequence of tensors. Got {type(new).__name__}")
         self.is_tensor = isinstance(new, Tensor)
-        self.ntensors = 1 if self.is_tensor else len(new)
-        if self.is_tensor:
+        self.ntensors = 1 if isinstance(new, Tensor) else len(new)
+        if isinstance(new, Tensor):
             if new.dtype is not original.dtype or new.device != original.device:
                 wrong = f"it may not change the dtype or the device: {was} became {describe(new)}"
                 raise ValueError(message("When `right_inverse` outputs one tensor", wrong))
@@ -103,7 +103,8 @@ class ParametrizationList(ModuleList):
                 parts = [(self.original, value)]
             else:
                 if not isinstance(value, Sequence) or len(value) != self.ntensors:
-                    raise ValueError(message(what, f"it must return a sequence of {self.ntensors} tensors, not {value!r}"))
+                    wrong = f"it must return a sequence of {self.ntensors} tensors, not {value!r}"
+                    raise ValueError(message(what, wrong))
                 parts = [(getattr(self, f"original{i}"), part) for i, part in enumerate(value)]
             for own, new in parts:
                 if new.dtype is not own.dtype:
@@ -111,8 +112,9 @@ class ParametrizationList(ModuleList):
                 _set(own, new)
 
     def forward(self) -> Tensor:
-        first, *rest = self._modules.values()
-        x = first(self.original) if self.is_tensor else first(*[getattr(self, f"original{i}") for i in range(self.ntensors)])
+        first, *rest = self
+        names = ["original"] if self.is_tensor else [f"original{i}" for i in range(self.ntensors)]
+        x = first(*[getattr(self, name) for name in names])
         for module in rest:
             x = module(x)
         return x
@@ -170,9 +172,10 @@ def _check_on_top(module: Module, name: str, parametrization: Module) -> None:
         if not isinstance(result, Tensor):
             raise ValueError(f"{what} must return a tensor. Got {type(result).__name__}.")
         if describe(result) != describe(before):
-            wrong = f"Registering a parametrization may not change the dtype or shape of the tensor: {what} makes "
-            instead = "register_parametrization(..., unsafe=True)"
-            raise ValueError(message(f"module.{name}", f"{wrong}{describe(before)} into {describe(result)}", instead=instead))
+            wrong = (
+                f"may not change the dtype or shape of module.{name}, but makes {describe(before)} {describe(result)}"
+            )
+            raise ValueError(message(what, wrong, instead="register_parametrization(..., unsafe=True)"))
 
 
 def _become_parametrized(module: Module) -> None:

@@ -81,9 +81,7 @@ class BasePruningMethod(ABC):
         module.register_forward_pre_hook(method)
         return method
 
-    def prune(
-        self, t: Tensor, default_mask: Tensor | None = None, importance_scores: Tensor | None = None
-    ) -> Tensor:
+    def prune(self, t: Tensor, default_mask: Tensor | None = None, importance_scores: Tensor | None = None) -> Tensor:
         """A tensor pruned, without a module."""
         scores = t if importance_scores is None else importance_scores
         _check_scores(scores, t)
@@ -95,7 +93,7 @@ class BasePruningMethod(ABC):
         weight = self.apply_mask(module)
         if hasattr(module, name):
             delattr(module, name)
-        original = module._parameters.pop(f"{name}_orig")
+        original: Any = module._parameters.pop(f"{name}_orig")
         del module._buffers[f"{name}_mask"]
         original.data = weight.detach()
         setattr(module, name, original)
@@ -170,6 +168,8 @@ class Identity(BasePruningMethod):
 
 class _Amount(BasePruningMethod):
     """Prunes a number or a share of the elements or slices."""
+
+    amount: float
 
     def __init__(self, amount: float) -> None:
         if not isinstance(amount, numbers.Real):
@@ -299,9 +299,7 @@ def random_unstructured(module: Module, name: str, amount: float) -> Module:
     return module
 
 
-def l1_unstructured(
-    module: Module, name: str, amount: float, importance_scores: Tensor | None = None
-) -> Module:
+def l1_unstructured(module: Module, name: str, amount: float, importance_scores: Tensor | None = None) -> Module:
     """Prune the elements of the smallest size."""
     L1Unstructured.apply(module, name, amount, importance_scores=importance_scores)
     return module

@@ -43,7 +43,7 @@ def pad_sequence(
     rest = sequences[0].shape[1:]
     for s in sequences:
         if s.dim() == 0 or s.shape[1:] != rest:
-            wrong = f"the sequences may differ in their first dimension only: {list(s.shape)}, {list(sequences[0].shape)}"
+            wrong = f"sequences may differ in their first dimension only, not {list(s.shape)} and {list(rest)}"
             raise RuntimeError(message("pad_sequence", wrong))
     longest = max(s.shape[0] for s in sequences)
     filled = []
@@ -70,7 +70,7 @@ def pack_padded_sequence(
         raise RuntimeError(message(what, wrong, instead="lengths.cpu()"))
     n = np.asarray(lengths.array if isinstance(lengths, Tensor) else lengths).astype(np.int64)
     batch, time = input.shape[:2] if batch_first else (input.shape[1], input.shape[0])
-    wrong = None
+    wrong = ""
     if not input.numel():
         wrong = "Cannot pack empty tensors"
     elif n.ndim != 1 or len(n) != batch:
@@ -130,4 +130,3 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """The sequences (L, ...) of a packed one."""
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)
-

@@ -11,6 +11,8 @@ from ..modules.module import Module
 
 __all__ = ["functional_call"]
 
+ABSENT: Any = object()
+
 
 def functional_call(
     module: Module,
@@ -27,7 +29,7 @@ def functional_call(
         for part in parameters_and_buffers:
             twice = merged.keys() & part.keys()
             if twice:
-                raise ValueError(f"{sorted(twice)} appeared in multiple dictionaries; behavior of functional call is ambiguous")
+                raise ValueError(f"{sorted(twice)} appeared in several dictionaries; which is meant is ambiguous")
             merged.update(part)
         parameters_and_buffers = merged
     if not isinstance(parameters_and_buffers, Mapping):
@@ -46,17 +48,18 @@ def _replaced(module: Module, given: dict[str, Tensor], tie_weights: bool, stric
         _check_all_there(module, given, places)
     if tie_weights:
         given = _with_tied(given, places)
-    before = [(*places[name], places[name][0][places[name][1]]) for name in given if name in places]
+    slots = {name: places.get(name) or _place_of_attribute(module, name) for name in given}
+    before = [(table, key, table.get(key, ABSENT)) for table, key in slots.values()]
     try:
-        for name, tensor in given.items():
-            table, key = places.get(name) or _place_of_attribute(module, name)
-            if name not in places:
-                before.append((table, key, table[key]))
-            table[key] = tensor
+        for name, (table, key) in slots.items():
+            table[key] = given[name]
         yield
     finally:
-        for table, key, tensor in reversed(before):
-            table[key] = tensor
+        for table, key, tensor in before:
+            if tensor is ABSENT:
+                del table[key]
+            else:
+                table[key] = tensor
 
 
 def _places(module: Module) -> dict[str, tuple[dict, str]]:
@@ -71,13 +74,11 @@ def _places(module: Module) -> dict[str, tuple[dict, str]]:
 
 
 def _place_of_attribute(module: Module, name: str) -> tuple[dict, str]:
-    """A place that is empty, or a tensor that is no parameter: it must exist as an attribute."""
+    """Where a name stands that is no parameter or buffer with a value: an empty place, or a plain attribute."""
     path, _, key = name.rpartition(".")
     part = module.get_submodule(path)
-    for table in (part._parameters, part._buffers, part.__dict__):
-        if key in table:
-            return table, key
-    raise AttributeError(f"{type(part).__name__} has no attribute `{key}`, which functional_call was given as {name!r}")
+    tables = (part._parameters, part._buffers, part.__dict__)
+    return next((table for table in tables if key in table), part.__dict__), key
 
 
 def _with_tied(given: dict[str, Tensor], places: dict[str, tuple[dict, str]]) -> dict[str, Tensor]:

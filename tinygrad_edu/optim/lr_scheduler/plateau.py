@@ -29,11 +29,10 @@ class ReduceLROnPlateau(LRScheduler):
             raise ValueError(f"Factor should be < 1.0, not {factor}.")
         self.factor, self.optimizer = factor, _an_optimizer(optimizer)
         groups = len(optimizer.param_groups)
-        if isinstance(min_lr, (list, tuple)) and len(min_lr) != groups:
-            raise ValueError(f"expected {groups} min_lrs, got {len(min_lr)}")
-        several = isinstance(min_lr, (list, tuple))
-        self.default_min_lr = None if several else min_lr
-        self.min_lrs = list(min_lr) if several else [min_lr] * groups  # type: ignore[arg-type]
+        self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else min_lr
+        self.min_lrs = list(min_lr) if isinstance(min_lr, (list, tuple)) else [min_lr] * groups
+        if len(self.min_lrs) != groups:
+            raise ValueError(f"expected {groups} min_lrs, got {len(self.min_lrs)}")
         self.patience, self.cooldown, self.eps = patience, cooldown, eps
         self.last_epoch = 0
         self._last_lr = rates(optimizer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import multiprocessing
@@ -76,9 +77,7 @@ class DataLoader(Generic[T_co]):
                 )
             batch_size = None
         elif batch_size is None and drop_last:
-            raise ValueError(
-                "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
-            )
+            raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
         if sampler is None:
             if streams:
                 sampler = _Endless()
@@ -159,9 +158,7 @@ class DataLoader(Generic[T_co]):
 
 def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None, persistent: bool) -> None:
     if num_workers < 0:
-        raise ValueError(
-            "num_workers option should be non-negative; use num_workers=0 to disable multiprocessing."
-        )
+        raise ValueError("num_workers option should be non-negative; use num_workers=0 to disable multiprocessing.")
     if timeout < 0:
         raise ValueError("timeout option should be non-negative")
     if not num_workers and prefetch_factor is not None:
@@ -181,11 +178,16 @@ class _Epoch:
     def __init__(self, loader: DataLoader) -> None:
         self.order = iter(loader._index_sampler)
         self.seed = drawn_seed(loader.generator)  # also without workers: the order is the same for any number of them
-        self.loader = loader
+        # without its iterator, so that both go with their last reference, and the workers with them
+        self.loader = copy.copy(loader)
+        self.loader.__dict__.pop("_iterator", None)
         self.yielded = 0
 
     def __iter__(self) -> Iterator:
         return self
+
+    def __next__(self) -> Any:
+        raise NotImplementedError
 
     def __len__(self) -> int:
         return len(self.loader._index_sampler)
@@ -225,6 +227,7 @@ class _Workers(_Epoch):
 
     def __init__(self, loader: DataLoader) -> None:
         super().__init__(loader)
+        loader = self.loader
         work = Work(
             loader.dataset,
             loader.collate_fn,

@@ -94,9 +94,7 @@ class StackDataset(Dataset[Any]):
         columns = [_samples(d, indices) for d in (self.datasets.values() if named else self.datasets)]  # type: ignore[union-attr]
         for column in columns:
             if len(column) != len(indices):
-                raise ValueError(
-                    f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(column)}"
-                )
+                raise ValueError(f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(column)}")
         rows = zip(*columns, strict=True)
         return [dict(zip(self.datasets, row, strict=True)) for row in rows] if named else list(rows)
 
@@ -161,7 +159,7 @@ class ChainDataset(IterableDataset):
             yield from dataset
 
     def __len__(self) -> int:
-        return sum(len(dataset) for dataset in self._streams())  # type: ignore[arg-type]
+        return sum(len(dataset) for dataset in self._streams())  # type: ignore[arg-type, misc]
 
 
 class Subset(Dataset[T_co]):

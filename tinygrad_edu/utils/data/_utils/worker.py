@@ -102,7 +102,10 @@ class Failure:
             error = KeyError(_Lines(self.text)) if self.kind is KeyError else self.kind(self.text)
         except Exception:
             error = RuntimeError(self.text)
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # its traceback holds this frame: a cycle, in which the workers would live on
 
 
 class _Lines(str):

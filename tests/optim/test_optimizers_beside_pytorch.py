@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from problem import CASES, IDS, gradients, start
+from noisy_problem import CASES, IDS, gradients, start
 
 import tinygrad_edu as tg
 from tinygrad_edu import optim
@@ -230,48 +230,50 @@ def test_muon_close_to_pytorch() -> None:
     agree(numpy(a), numpy(b), 2e-2)
 
 
-def test_a_user_s_optimizer() -> None:
+def lion(engine: Any) -> Any:
     """A subclass as public programs write them, the same text for both engines."""
+
+    class Lion(engine.optim.Optimizer):
+        def __init__(self, params: Any, lr: float = 1e-2, betas: Any = (0.9, 0.99), weight_decay: float = 0.0) -> None:
+            defaults = dict(lr=lr, betas=betas, weight_decay=weight_decay)  # noqa: C408
+            super(Lion, self).__init__(params, defaults)  # noqa: UP008
+
+        def __setstate__(self, state: Any) -> None:
+            super(Lion, self).__setstate__(state)  # noqa: UP008
+
+        @engine.no_grad()
+        def step(self, closure: Any = None) -> Any:
+            loss = None
+            if closure is not None:
+                with engine.enable_grad():
+                    loss = closure()
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is None:
+                        continue
+                    p.data.mul_(1 - group["lr"] * group["weight_decay"])
+                    state = self.state[p]
+                    if len(state) == 0:
+                        state["step"] = 0
+                        state["exp_avg"] = engine.zeros_like(p.data)
+                    state["step"] += 1
+                    exp_avg = state["exp_avg"]
+                    beta1, beta2 = group["betas"]
+                    d = exp_avg.mul(beta1).add(p.grad, alpha=1 - beta1).sign_()
+                    p.data.add_(d, alpha=-group["lr"])
+                    exp_avg.mul_(beta2).add_(p.grad.data, alpha=1 - beta2)
+            return loss
+
+    return Lion
+
+
+def test_a_user_s_optimizer() -> None:
     results = []
-    for engine, module, make, params in (
-        (tg, optim, tg.tensor, ours(start())),
-        (torch, torch.optim, torch.tensor, theirs(start())),
-    ):
-
-        class Lion(module.Optimizer):
-            def __init__(self, params: Any, lr: float = 1e-2, betas: Any = (0.9, 0.99), weight_decay: float = 0.0) -> None:
-                super().__init__(params, dict(lr=lr, betas=betas, weight_decay=weight_decay))
-
-            def __setstate__(self, state: Any) -> None:
-                super().__setstate__(state)
-
-            @engine.no_grad()
-            def step(self, closure: Any = None) -> Any:
-                loss = None
-                if closure is not None:
-                    with engine.enable_grad():
-                        loss = closure()
-                for group in self.param_groups:
-                    for p in group["params"]:
-                        if p.grad is None:
-                            continue
-                        p.data.mul_(1 - group["lr"] * group["weight_decay"])
-                        state = self.state[p]
-                        if len(state) == 0:
-                            state["step"] = 0
-                            state["exp_avg"] = engine.zeros_like(p.data)
-                        state["step"] += 1
-                        exp_avg = state["exp_avg"]
-                        beta1, beta2 = group["betas"]
-                        d = exp_avg.mul(beta1).add(p.grad, alpha=1 - beta1).sign_()
-                        p.data.add_(d, alpha=-group["lr"])
-                        exp_avg.mul_(beta2).add_(p.grad.data, alpha=1 - beta2)
-                return loss
-
-        optimizer = Lion(params, weight_decay=0.1)
+    for engine, make, params in ((tg, tg.tensor, ours(start())), (torch, torch.tensor, theirs(start()))):
+        optimizer = lion(engine)(params, weight_decay=0.1)
         train(optimizer, params, make, range(20))
         saved = optimizer.state_dict()
-        optimizer = Lion(params)
+        optimizer = lion(engine)(params)
         optimizer.load_state_dict(saved)
         results.append(train(optimizer, params, make, range(20, 40)))
         assert optimizer.state[params[0]]["step"] == 40

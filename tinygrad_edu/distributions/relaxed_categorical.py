@@ -1,0 +1,103 @@
+"""Categorical draws made differentiable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..dtypes import finfo
+from ..holder import Size
+from ..tensor import Tensor
+from . import constraints
+from .categorical import Categorical
+from .distribution import Distribution
+from .transformed_distribution import TransformedDistribution
+from .transforms import ExpTransform
+from .utils import broadcast_all, standard_uniform
+
+
+class ExpRelaxedCategorical(Distribution):
+    """The logarithms of a relaxed one-hot vector: the logits and Gumbel noise over a temperature, normalised."""
+
+    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    support = constraints.real_vector
+    has_rsample = True
+
+    def __init__(
+        self,
+        temperature: Tensor,
+        probs: Tensor | None = None,
+        logits: Tensor | None = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        self._categorical = Categorical(probs, logits)
+        self.temperature = temperature
+        given = self._categorical.param_shape
+        super().__init__(given[:-1], given[-1:], validate_args=validate_args)
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
+        new = super().expand(batch_shape)
+        new.temperature = self.temperature
+        return new
+
+    @property
+    def logits(self) -> Tensor:
+        """The logarithms of the probabilities."""
+        return self._categorical.logits
+
+    @property
+    def probs(self) -> Tensor:
+        """The probabilities."""
+        return self._categorical.probs
+
+    @property
+    def param_shape(self) -> Size:
+        """The shape of the parameter."""
+        return self._categorical.param_shape
+
+    def rsample(self, sample_shape: Any = ()) -> Tensor:
+        eps = finfo(self.logits.dtype).eps
+        u = standard_uniform(self._extended_shape(sample_shape), self.logits).clamp(min=eps, max=1 - eps)
+        return ((self.logits - (-u.log()).log()) / self.temperature).log_softmax(-1)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if self._validate_args:
+            self._validate_sample(value)
+        n = self._event_shape[0]
+        logits, value = broadcast_all(self.logits, value)
+        constant = (self.temperature * 0 + float(n)).lgamma() + (n - 1) * self.temperature.log()
+        return (logits - value * self.temperature).log_softmax(-1).sum(-1) + constant
+
+
+class RelaxedOneHotCategorical(TransformedDistribution):
+    """Vectors of probabilities that come near to one-hot ones as the temperature falls."""
+
+    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    support = constraints.simplex
+
+    def __init__(
+        self,
+        temperature: Tensor,
+        probs: Tensor | None = None,
+        logits: Tensor | None = None,
+        validate_args: bool | None = None,
+    ) -> None:
+        base = ExpRelaxedCategorical(temperature, probs, logits, validate_args=validate_args)
+        super().__init__(base, ExpTransform(), validate_args=validate_args)
+
+    @property
+    def temperature(self) -> Tensor:
+        """How far from one-hot the vectors may stay."""
+        return self.base_dist.temperature
+
+    @property
+    def logits(self) -> Tensor:
+        """The logarithms of the probabilities."""
+        return self.base_dist.logits
+
+    @property
+    def probs(self) -> Tensor:
+        """The probabilities."""
+        return self.base_dist.probs
+
+
+__all__ = ["ExpRelaxedCategorical", "RelaxedOneHotCategorical"]

@@ -1,0 +1,5 @@
+"""PyTorch's place of `DistributedDataParallel`."""
+
+from .wrappers import DistributedDataParallel
+
+__all__ = ["DistributedDataParallel"]
