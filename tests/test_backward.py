@@ -579,3 +579,67 @@ def test_a_leaf_owns_its_gradient_also_when_a_hook_has_seen_or_given_it() -> Non
     y.grad.zero_()
     np.testing.assert_array_equal(seen[0].array, np.full(3, 2.0))
     np.testing.assert_array_equal(given.array, np.full(3, 5.0))
+
+
+def test_leaves_of_one_operation_do_not_share_a_gradient() -> None:
+    """The two biases of a recurrent layer have equal gradients: each owns its array, and accumulates alone."""
+    lstm = tg.nn.LSTM(2, 3)
+    x = tg.ones(4, 1, 2)
+    lstm(x)[0].sum().backward()
+    once = {name: p.grad.array.copy() for name, p in lstm.named_parameters()}
+    lstm(x)[0].sum().backward()
+    for name, p in lstm.named_parameters():
+        np.testing.assert_allclose(p.grad.array, 2 * once[name], rtol=1e-5)
+
+
+def test_what_a_node_s_hook_has_seen_is_not_accumulated_into() -> None:
+    seen: list[Tensor] = []
+    x = leaf(1.0, 2.0)
+    y = x * 2
+    y.grad_fn.register_hook(lambda inputs, outputs: seen.extend(g for g in inputs if g is not None))
+    y.sum().backward()
+    (x * 2).sum().backward()
+    np.testing.assert_array_equal(seen[0].array, [2.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("error", "answer"), [(TypeError, 3), (RuntimeError, (None,) * 5), (TypeError, "a tensor for two inputs")]
+)
+def test_wrong_answers_of_a_node_s_hook(error: type[Exception], answer: Any) -> None:
+    x = leaf(1.0, 2.0)
+    y = x * leaf(3.0, 4.0)
+    y.grad_fn.register_hook(lambda inputs, outputs: inputs[0] if isinstance(answer, str) else answer)
+    with pytest.raises(error):
+        y.sum().backward()
+
+
+def test_a_hook_must_not_change_the_type_of_a_gradient() -> None:
+    x = leaf(1.0, 2.0)
+    y = x * 2
+    y.register_hook(lambda g: g.float())
+    with pytest.raises(RuntimeError, match="type"):
+        y.sum().backward()
+    assert x.grad is None
+
+
+def test_setting_grad_and_data() -> None:
+    x = leaf(1.0, 2.0)
+    with pytest.raises(RuntimeError, match="its own grad"):
+        x.grad = x
+    with pytest.raises(RuntimeError, match="floating point"):
+        x.data = tg.tensor([1, 2])
+    assert x.dtype is tg.float64 and x.grad is None
+    x.grad = tg.ones(2, dtype=tg.float64)
+    del x.grad
+    assert x.grad is None
+    with pytest.raises(RuntimeError, match="cannot be empty"):
+        autograd.grad(x.sum(), [])
+    with pytest.raises(TypeError, match="bool"):
+        tg.set_grad_enabled("yes")
+
+
+def test_the_version_is_a_number() -> None:
+    x = tg.zeros(3)
+    assert x._version == 0
+    x[1:].add_(1)
+    assert x._version == x.detach()._version == 1

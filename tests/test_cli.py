@@ -117,6 +117,7 @@ def test_check_of_a_folder_and_of_a_notebook(tmp_path: Path, capsys: pytest.Capt
         {"cell_type": "markdown", "source": ["torch.not_code"]},
         {"cell_type": "code", "source": ["%matplotlib inline\n", "import torch as th\n", "th.log"]},
         {"cell_type": "code", "source": "!pip install torch\nth.zeros(3)"},
+        {"cell_type": "code", "source": "%%bash\ncd somewhere && python torch.no"},
     ]
     program(tmp_path, json.dumps({"cells": cells}), "two.ipynb")
     assert cli.main(["check", str(tmp_path)]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -203,3 +204,51 @@ def test_copies_and_fills() -> None:
 def test_errors(error: type[Exception], call: Callable) -> None:
     with pytest.raises(error):
         call()
+
+
+def test_numbers_out_of_tensors_keep_their_types() -> None:
+    assert tg.tensor([tg.tensor(1), tg.tensor(2.0)]).dtype is tg.float32
+    assert tg.tensor([[tg.tensor(1), 2.5]]).dtype is tg.float32
+    assert tg.tensor([tg.tensor(1.0, dtype=tg.float64), 2]).dtype is tg.float64
+    assert tg.tensor([tg.tensor(1, dtype=tg.int32), tg.tensor(2, dtype=tg.int32)]).dtype is tg.int32
+
+
+def test_numpy_functions_of_tensors_answer_tensors() -> None:
+    array, t = np.array([[1.0, 2.0]]), tg.tensor([[3.0], [4.0]], dtype=tg.float64)
+    assert isinstance(np.add(array, t), tg.Tensor) and isinstance(np.exp(t), tg.Tensor)
+    assert (array @ t).tolist() == [[11.0]] and (t @ array).shape == (2, 2)
+    with pytest.raises(RuntimeError, match="requires grad"):
+        np.exp(t.requires_grad_())
+
+
+def test_a_foreign_object_on_the_right_is_asked() -> None:
+    class Foreign:
+        def __rmatmul__(self, left: Any) -> str:
+            return "matmul"
+
+        def __radd__(self, left: Any) -> str:
+            return "add"
+
+    assert tg.ones(2) @ Foreign() == "matmul" and tg.ones(2) + Foreign() == "add"
+
+
+@pytest.mark.parametrize(
+    ("error", "call"),
+    [
+        (ValueError, lambda: float(tg.ones(2))),
+        (ValueError, lambda: int(tg.ones(0))),
+        (RuntimeError, lambda: tg.ones(2).item()),
+        (RuntimeError, lambda: "a" in tg.ones(2)),
+        (RuntimeError, lambda: None in tg.ones(2)),
+        (TypeError, lambda: ~tg.ones(2)),
+        (TypeError, lambda: tg.Tensor("a")),
+        (NotImplementedError, lambda: tg.ones(2, dtype=tg.complex64).relu()),
+    ],
+)
+def test_errors_at_the_borders_to_python(error: type[Exception], call: Callable) -> None:
+    with pytest.raises(error):
+        call()
+
+
+def test_a_deep_copy_keeps_the_order_in_memory() -> None:
+    assert copy.deepcopy(tg.ones(2, 3).t()).stride() == (1, 3)

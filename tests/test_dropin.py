@@ -417,3 +417,27 @@ def test_comparing_tensors() -> None:
     assert made.shape == (3, 4) and made.requires_grad and made.abs().max().item() <= 1
     assert tg.testing.make_tensor(5, dtype=tg.int32).dtype is tg.int32
     assert tg.testing.make_tensor(5, dtype=tg.complex64).dtype is tg.complex64
+
+
+def test_functions_beside_methods() -> None:
+    x = tg.tensor([[1.0, 2.0]], requires_grad=True)
+    assert tg.numel(x) == 2 and tg.is_signed(x) and not tg.is_inference(x) and not tg.is_storage(x)
+    assert not tg.detach(x).requires_grad and tg.get_device(x) == -1
+    assert tg.result_type(tg.ones(1, dtype=tg.int32), 1.5) is tg.float32
+    assert tg.result_type(tg.ones(1, dtype=tg.int32), tg.ones(1, dtype=tg.int64)) is tg.int64
+    with pytest.warns(UserWarning, match="arange"):
+        assert tg.range(1, 2, 0.5).tolist() == [1.0, 1.5, 2.0]
+    assert tg.inf > 1 and tg.nan != tg.nan and tg.newaxis is None
+
+
+def test_places_of_other_names(torch: ModuleType) -> None:
+    from torch.autograd.profiler import profile, record_function
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.dlpack import from_dlpack, to_dlpack
+    from torch.utils.model_zoo import load_url
+
+    with profile(use_cuda=False) as seen, record_function("block"), sdpa_kernel([SDPBackend.MATH]):
+        pass
+    assert [block.key for block in seen.key_averages()] == ["block"] and callable(load_url)
+    assert from_dlpack(to_dlpack(torch.ones(2))).tolist() == [1, 1]
+    assert torch.cpu.is_available() and not torch.mps.is_available() and not torch.xpu.is_available()

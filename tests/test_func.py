@@ -92,10 +92,14 @@ def test_vmap() -> None:
     close(func.vmap(tg.dot)(a, b), (a.numpy() * b.numpy()).sum(1))
     close(func.vmap(lambda x, y: x * y, in_dims=(1, None))(a, b[:, 0]), (a.numpy() * b.numpy()[:, :1]).T)
     close(func.vmap(lambda x: x * 2, in_dims=1, out_dims=1)(a), 2 * a.numpy())
-    found = func.vmap(lambda p, y: {"sum": p["x"].sum() + y[0], "x": (p["x"],)}, in_dims=({"x": 0}, None))({"x": a}, [b[0, 0]])
+    found = func.vmap(lambda p, y: {"sum": p["x"].sum() + y[0], "x": (p["x"],)}, in_dims=({"x": 0}, None))(
+        {"x": a}, [b[0, 0]]
+    )
     close(found["sum"], a.numpy().sum(1) + b.numpy()[0, 0])
     close(found["x"][0], a.numpy())
-    close(tg.vmap(tg.vmap(lambda x, y: x + y, (0, None)), (None, 0))(a[:, 0], b[:, 0]), a.numpy()[:, 0] + b.numpy()[:, :1])
+    close(
+        tg.vmap(tg.vmap(lambda x, y: x + y, (0, None)), (None, 0))(a[:, 0], b[:, 0]), a.numpy()[:, 0] + b.numpy()[:, :1]
+    )
     per_sample = func.vmap(func.grad(lambda w, x: (w @ x) ** 2), in_dims=(None, 0))(b[0], a)
     close(per_sample, 2 * (a.numpy() @ b.numpy()[0])[:, None] * a.numpy())
     two = func.vmap(lambda x: (x, x.sum()), out_dims=(1, 0))(a)

@@ -390,3 +390,47 @@ def test_hooks_and_retained_gradients_of_a_written_tensor() -> None:
         return [*seen, x.grad.sum().item()]
 
     assert run(wrap(np.ones(2)).requires_grad_()) == run(torch.ones(2, dtype=torch.float64, requires_grad=True))
+
+
+def test_retained_gradients_follow_a_write() -> None:
+    x = leaf(4)
+    y = x * 2
+    v = y[:2]
+    y.retain_grad()
+    v.retain_grad()
+    v.mul_(3)
+    (y * y).sum().backward()
+    np.testing.assert_allclose(y.grad.array, 2 * y.array)
+    assert v.grad is None  # as in PyTorch: the sum was not computed from the view that there is now
+
+
+def test_a_write_of_a_composed_function_without_a_graph_leaves_no_graph() -> None:
+    x, w = wrap(np.zeros(3)), leaf(3)
+    x.masked_scatter_(wrap(np.array([True, False, True])), wrap(np.array([8.0, 9.0])))
+    assert not x.requires_grad and x.grad_fn is None
+    (x * w).sum().backward()
+    np.testing.assert_array_equal(w.grad.array, x.array)
+
+
+def test_a_view_does_not_follow_a_base_that_was_turned_in_place() -> None:
+    y = leaf(2, 2) * 1
+    v = y[0]
+    y.t_()
+    y.mul_(wrap(np.array([[1.0, 2.0], [3.0, 4.0]])))
+    with pytest.raises(RuntimeError, match="transposed"):
+        v.sum().backward()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda y: tg.nn.functional.pixel_shuffle(y, 1),
+        lambda y: tg.nn.functional.pixel_unshuffle(y, 1),
+        lambda y: tg.nn.functional.channel_shuffle(y, 1),
+        lambda y: tg.linalg.matrix_power(y, 1),
+    ],
+)
+def test_what_is_no_view_does_not_share_memory(function: Callable) -> None:
+    y = wrap(np.ones((1, 2, 3, 3)))
+    function(y).zero_()
+    assert y.array.all()

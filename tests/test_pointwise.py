@@ -173,3 +173,9 @@ def test_gamma_functions_on_the_left() -> None:
         right = tg.polygamma(n, tensor(x + 8)).numpy()
         steps = (-1) ** n * math.factorial(n) * sum((x + k) ** (-n - 1) for k in range(8))
         np.testing.assert_allclose(tg.polygamma(n, tensor(x)).numpy(), right - steps, rtol=1e-11)
+
+
+def test_gelu_of_huge_negative_numbers_is_zero() -> None:
+    x = tg.tensor([-1e38, -1e10, -50.0])
+    assert tg.nn.functional.gelu(x).tolist() == [0.0, 0.0, 0.0]
+    assert tg.erf(x).tolist() == [-1.0, -1.0, -1.0]

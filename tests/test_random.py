@@ -152,6 +152,9 @@ def test_draws_into_the_graph() -> None:
         (RuntimeError, lambda: tg.rand(2, generator=_on_gpu())),
         (TypeError, lambda: tg.rand()),
         (TypeError, lambda: tg.Generator().set_state(tg.zeros(3))),
+        (RuntimeError, lambda: tg.normal(tg.zeros(2), tg.ones(3))),
+        (RuntimeError, lambda: tg.randint(0, 300, (2,), dtype=tg.uint8)),
+        (TypeError, lambda: tg.randint(0, 10)),
     ],
 )
 def test_errors(error: type[Exception], call: Callable) -> None:

@@ -129,6 +129,18 @@ def is_array(value: Any) -> bool:
     return any(isinstance(value, m.ndarray) for m in _modules.values())
 
 
+def check_same_place(found: Array, view: Array) -> None:
+    """Raise where a view, taken again from its base, is not what it was: `base.t_()` has come between."""
+    same = found.shape == view.shape and found.strides == view.strides
+    if same and type(view) is np.ndarray and view.size:
+        same = found.__array_interface__["data"][0] == view.__array_interface__["data"][0]
+    if not same:
+        raise RuntimeError(
+            f"a view of shape {list(view.shape)}: its base was transposed, squeezed or given other data in place, and "
+            "then written to; take the view again, or write base = base.t() instead of base.t_()"
+        )
+
+
 def shares_memory(view: Array, array: Array) -> bool:
     """Whether a result of an operation on `array` shows its memory: then their chains of owners meet."""
     if type(view) is not np.ndarray:

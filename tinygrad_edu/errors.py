@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 
 
+class OutOfMemoryError(RuntimeError):
+    """Memory is full: the computer's, or a GPU's."""
+
+
 def describe(value: Any) -> str:
     """A value in a message: a tensor or array by dtype and shape, anything else as itself, shortened."""
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
@@ -42,7 +46,7 @@ def translated(name: str, inputs: list[Any], error: Exception) -> Exception:
     if isinstance(error, (TypeError, OverflowError)):
         return type(error)(message(what, wrong))
     if isinstance(error, MemoryError):
-        return RuntimeError(message(what, f"out of memory: {wrong}", instead="a smaller batch, or torch.no_grad()"))
+        return OutOfMemoryError(message(what, f"out of memory: {wrong}", instead="a smaller batch, or torch.no_grad()"))
     return RuntimeError(message(what, mismatch(inputs) or wrong))
 
 

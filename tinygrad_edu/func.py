@@ -90,7 +90,7 @@ def _split(result: Any, has_aux: bool, what: str) -> tuple[Any, Any]:
     return result[0], _loose(result[1], False)
 
 
-def _walk(ys: list[Tensor], xs: list[Tensor], vs: list[Tensor | None], keep: bool) -> list[Tensor]:
+def _walk(ys: list[Tensor], xs: list[Tensor], vs: Sequence[Tensor | None], keep: bool) -> list[Tensor]:
     """The gradients of the results weighted by `vs`; zeros for what has no influence."""
     pairs = [(y, v) for y, v in zip(ys, vs, strict=True) if y.requires_grad]
     live = [x for x in xs if x.requires_grad]
@@ -178,7 +178,9 @@ def vjp(func: Callable, *primals: Any, has_aux: bool = False) -> tuple:
     def pull(*cotangents: Any) -> Any:
         vs = list(_leaves(cotangents[0] if len(cotangents) == 1 else cotangents))
         if len(vs) != len(ys):
-            raise RuntimeError(f"Expected pytree structure of cotangents to be the outputs': {len(ys)} tensors, got {len(vs)}")
+            raise RuntimeError(
+                f"Expected pytree structure of cotangents to be the outputs': {len(ys)} tensors, got {len(vs)}"
+            )
         flat = iter(_walk(ys, xs, vs, _depth[0] > 0 or keep or _outer(vs)))
         return tuple(_mapped(lambda _: next(flat), part) for part in given)
 
@@ -291,8 +293,10 @@ def vmap(
                 f"nested) tuple matching the structure of inputs, got: {type(in_dims)}."
             )
         if not args:
-            raise ValueError(f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are "
-                             "trying to vmap over a function with no inputs. The latter is unsupported.")
+            raise ValueError(
+                f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are "
+                "trying to vmap over a function with no inputs. The latter is unsupported."
+            )
         try:
             dims = _spread(tuple(in_dims) if isinstance(in_dims, list) else in_dims, args)
         except (TypeError, KeyError, ValueError):
@@ -311,7 +315,9 @@ def vmap(
                 "mapped dimension"
             )
         if not sizes[0]:
-            raise ValueError(f"vmap({name})(<inputs>): the batch is empty; a loop over nothing does not tell the results' shapes")
+            raise ValueError(
+                f"vmap({name})(<inputs>): the batch is empty; a loop over nothing does not tell the results' shapes"
+            )
         results = []
         for i in range(sizes[0]):
             pick = lambda t, d, i=i: t if d is None else t.select(d, i)  # noqa: E731
@@ -401,7 +407,9 @@ def functional_call(
         for each in parameter_and_buffer_dicts:
             repeated = tensors.keys() & each.keys()
             if repeated:
-                raise ValueError(f"{sorted(repeated)} appeared in multiple dictionaries; behavior of functional call is ambiguous")
+                raise ValueError(
+                    f"{sorted(repeated)} appeared in multiple dictionaries; behavior of functional call is ambiguous"
+                )
             tensors.update(each)
     else:
         raise ValueError(

@@ -89,6 +89,24 @@ class Holder:
         """Whether the array lives in the computer's own memory."""
         return self.device.type == "cpu"
 
+    is_meta = is_mps = is_xpu = is_quantized = is_nested = False  # kinds of tensors that do not exist here
+
+    def get_device(self) -> int:
+        """The number of the GPU, -1 for none."""
+        return -1 if self.is_cpu else self.device.index or 0
+
+    def is_inference(self) -> bool:
+        """Whether the tensor was made in `inference_mode`; here such tensors are like any other."""
+        return False
+
+    def is_pinned(self, device: Any = None) -> bool:
+        """Whether the memory is pinned for copies to a GPU."""
+        return False
+
+    def is_shared(self) -> bool:
+        """Whether the memory is shared between processes."""
+        return False
+
     def size(self, dim: int | None = None) -> Any:
         """The shape, or one of its lengths."""
         if dim is None:
@@ -213,7 +231,9 @@ class Holder:
 
     def __contains__(self, value: Any) -> bool:
         if not isinstance(value, (Holder, bool, int, float, complex)):
-            raise RuntimeError(f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(value)}.")
+            raise RuntimeError(
+                f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(value)}."
+            )
         return bool((self == value).any())
 
     def __index__(self) -> int:
@@ -223,3 +243,22 @@ class Holder:
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if not self.array.ndim else object.__format__(self, spec)
+
+
+def legacy_constructor(cls: type, dtype: dtypes.dtype, data: tuple, device: Any) -> Tensor:
+    """`Tensor(...)`, `FloatTensor(...)`: sizes, or one list, array or tensor of numbers."""
+    xp = devices.module(devices.as_device(device))
+    t: Any = object.__new__(cls)
+    t.node = None
+    if len(data) == 1 and isinstance(data[0], Holder):
+        t.array = data[0].array.astype(dtype.numpy, copy=False)
+    elif len(data) == 1 and not isinstance(data[0], (int, Size)):
+        if isinstance(data[0], str):
+            raise TypeError("new(): invalid data type 'str'")
+        if isinstance(data[0], float):
+            raise TypeError("new(): data must be a sequence (got float); write tensor(value)")
+        t.array = xp.asarray(np.array(data[0], dtype.numpy))
+    else:
+        shape = data[0] if data and isinstance(data[0], Size) else data or (0,)
+        t.array = xp.empty(shape, dtype.numpy)
+    return t

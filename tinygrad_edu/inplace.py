@@ -87,7 +87,7 @@ def assign(t: Tensor, result: Tensor, what: str) -> Tensor:
         raise RuntimeError(message(what, wrong, instead=f"x = x.to({result.dtype}) first"))
     if result.array.dtype != t.array.dtype:
         result = cast(result, t.dtype)
-    version, node = t.version(), result.node
+    version, node = t.version(), result.edge()
     if isinstance(node, OpNode) and node.kept:
         _keep_copies(node, t.array, version)
     try:

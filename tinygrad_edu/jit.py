@@ -11,8 +11,12 @@ from .nn.modules.module import Module
 
 T = TypeVar("T")
 
-Attribute = lambda value, type: value  # noqa: E731 - a class in PyTorch; the value is all that counts here
 ScriptModule, ScriptFunction, RecursiveScriptModule = Module, Callable, Module
+
+
+def Attribute(value: T, type: Any) -> T:
+    """The value itself; the type speaks to a compiler."""
+    return value
 
 
 def script(obj: T, optimize: Any = None, _frames_up: int = 0, _rcb: Any = None, example_inputs: Any = None) -> T:

@@ -39,8 +39,7 @@ class Methods(Holder):
         """`remainder`, written into this tensor."""
     def __imul__(self, *args: Any, **options: Any) -> Tensor:
         """`mul`, written into this tensor."""
-    def __invert__(self, *, out: Any = ...) -> Tensor:
-        """Every bit the other way round; of booleans, the opposite."""
+    def __invert__(self) -> Any: ...
     def __ior__(self, *args: Any, **options: Any) -> Tensor:
         """`bitwise_or`, written into this tensor."""
     def __ipow__(self, *args: Any, **options: Any) -> Tensor:

@@ -22,6 +22,7 @@ from .op import expand
 from .ops.arguments import positive, sizes
 from .ops.conversion import _copy as copied
 from .ops.making import Options, made, number, stored
+from .ops.shape import broadcast_shapes
 from .tensor import Tensor, wrap
 
 if TYPE_CHECKING:
@@ -210,12 +211,17 @@ def randint(*args: Any, generator: Generator | None = None, **options: Any) -> T
     if "high" not in given or "size" not in given or len(args) + len(named) > 3:
         raise TypeError(f"randint() takes high and size, or low, high and size, not {list(map(describe, args))}")
     low, high = int(number(given.get("low", 0))), int(number(given["high"]))
-    if low >= high:
-        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     if not isinstance(given["size"], (tuple, list)):
         raise TypeError(f"randint(): argument 'size' must be tuple of ints, not {type(given['size']).__name__}")
+    if low >= high:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
     shape = positive(sizes((given["size"],)), "randint")
-    draw = lambda source, dtype: source.integers(low, high, shape).astype(dtype)  # noqa: E731
+
+    def draw(source: Any, dtype: Any) -> Any:
+        if dtype.kind in "iu" and not np.iinfo(dtype).min <= low < high <= np.iinfo(dtype).max + 1:
+            raise RuntimeError(f"randint: from {low} to {high - 1} is out of bounds for {dtypes.OF_NUMPY[dtype]}")
+        return source.integers(low, high, shape).astype(dtype)
+
     return _drawn("randint", draw, generator, options, dtypes.int64)
 
 
@@ -276,7 +282,7 @@ def normal(
         if size is None:
             raise TypeError("normal() of numbers needs a size: normal(mean, std, size)")
         return randn(size, generator=generator, out=out, **options).mul_(std).add_(mean)
-    shape = np.broadcast_shapes(*[t.array.shape for t in tensors])
+    shape = broadcast_shapes(*[t.array.shape for t in tensors])
     with no_grad():
         kind = mean.dtype if isinstance(mean, Tensor) else std.dtype
         noise = randn(shape, generator=generator, dtype=kind, device=tensors[0].device)

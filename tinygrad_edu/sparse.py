@@ -4,6 +4,8 @@ A sparse tensor holds where its elements are and what they are; the values are a
 gradients flow. What is not here says so: `to_dense()` leads to everything else.
 """
 
+# mypy: disable-error-code="override, assignment"
+# (a sparse tensor has the methods of tensors in fewer forms)
 from __future__ import annotations
 
 import copy
@@ -121,7 +123,7 @@ class SparseTensor(Tensor):
         notes.append(f"layout={self.layout}")
         if self.requires_grad:
             notes.append("requires_grad=True" if self.is_leaf else f"grad_fn=<{self.grad_fn.name()}>")
-        return with_notes("tensor(" + (",\n" + INDENT).join(parts), notes, len(INDENT), None)
+        return with_notes("tensor(" + (",\n" + INDENT).join(parts), notes, len(INDENT), self._numbers.array)
 
     def __deepcopy__(self, memo: dict) -> SparseTensor:
         places, values = copy.deepcopy(self._places, memo), copy.deepcopy(self._numbers, memo)
@@ -264,7 +266,9 @@ class SparseTensor(Tensor):
         """The matrix transposed."""
         if self.ndim > 2:
             raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
-        return SparseTensor(self._places.flip(0), self._numbers, Size(self._lengths[::-1]), self._coalesced and self.ndim < 2)
+        return SparseTensor(
+            self._places.flip(0), self._numbers, Size(self._lengths[::-1]), self._coalesced and self.ndim < 2
+        )
 
     def transpose(self, dim0: int, dim1: int) -> SparseTensor:
         """With two dimensions exchanged."""
@@ -432,9 +436,7 @@ def mm(sparse: Tensor, dense: Tensor, reduce: str | None = None) -> Any:
         raise RuntimeError(f"sparse.mm: expected two matrices, got {sparse.dim()}D and {dense.dim()}D")
     n, k = sparse.shape
     if dense.shape[0] != k:
-        raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({n}x{k} and {dense.shape[0]}x{dense.shape[1]})"
-        )
+        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({n}x{k} and {dense.shape[0]}x{dense.shape[1]})")
     if dense.dtype is not sparse.dtype:
         raise RuntimeError(f"expected mat1 and mat2 to have the same dtype, but got: {sparse.dtype} != {dense.dtype}")
     rows, columns = sparse._places.unbind(0)
@@ -479,4 +481,4 @@ Tensor.is_sparse = False
 Tensor.to_sparse = to_sparse
 Tensor.to_dense = lambda self, dtype=None, *, masked_grad=None: self if dtype is None else self.to(dtype)
 
-__all__ = ["SparseTensor", "addmm", "mm", "spmm", "sparse_coo_tensor", "sum", "to_sparse"]
+__all__ = ["SparseTensor", "addmm", "mm", "sparse_coo_tensor", "spmm", "sum", "to_sparse"]

@@ -13,7 +13,7 @@ from . import devices, dtypes
 from .autograd import graph
 from .autograd.graph import Handle, Node, Version, walk
 from .errors import message
-from .holder import Holder, Size
+from .holder import Holder, legacy_constructor
 
 if TYPE_CHECKING:
     from .methods import Methods  # a stub: what the operations give to tensors
@@ -60,6 +60,7 @@ class Tensor(Methods):
                 base = op.call(base, *options)
         finally:
             graph.recording.reset(mode)
+        devices.check_same_place(base.array, self.array)
         self.node = base.node
         keep_retaining(node, self.node)
         return self.node
@@ -291,23 +292,6 @@ def wrap(array: Any, node: Node | None = None) -> Tensor:
     return t
 
 
-def legacy_constructor(cls: type, dtype: dtypes.dtype, data: tuple, device: Any) -> Tensor:
-    """`Tensor(...)`, `FloatTensor(...)`: sizes, or one list, array or tensor of numbers."""
-    xp = devices.module(devices.as_device(device))
-    t: Any = new(cls)
-    t.node = None
-    if len(data) == 1 and isinstance(data[0], Tensor):
-        t.array = data[0].array.astype(dtype.numpy, copy=False)
-    elif len(data) == 1 and not isinstance(data[0], (int, Size)):
-        if isinstance(data[0], float):
-            raise TypeError("new(): data must be a sequence (got float); write tensor(value)")
-        t.array = xp.asarray(np.array(data[0], dtype.numpy))
-    else:
-        shape = data[0] if data and isinstance(data[0], Size) else data or (0,)
-        t.array = xp.empty(shape, dtype.numpy)
-    return t
-
-
 # --- gradients at the ends of the walk ------------------------------------------------------------------------
 # Inside the walk the gradient of a complex value is the derivative itself; users, hooks and leaves get PyTorch's
 # convention, its conjugate.
@@ -327,9 +311,9 @@ def outside(g: Any) -> Tensor:
 
 def keep_retaining(old: Node | None, node: Node | None) -> None:
     """Let `retain_grad` follow a tensor to its new node, after a write in place."""
-    if old is not node and old is not None and node is not None and old.hooks is not None:
-        if old.hooks.retain is not None:
-            node.some_hooks().retain, old.hooks.retain = old.hooks.retain, None
+    hooks = None if old is None or old is node else old.hooks
+    if hooks is not None and node is not None and hooks.retain is not None:
+        node.some_hooks().retain, hooks.retain = hooks.retain, None
 
 
 def replaced(hook: Callable[[Tensor], Tensor | None], g: Any) -> Any:

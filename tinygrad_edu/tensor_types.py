@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from . import devices, dtypes
-from .tensor import Tensor, legacy_constructor
+from .holder import legacy_constructor
+from .tensor import Tensor
 
 NAMES = {
     "Float": dtypes.float32, "Double": dtypes.float64, "Half": dtypes.float16, "Byte": dtypes.uint8,

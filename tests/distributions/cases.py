@@ -50,12 +50,23 @@ CASES: dict[str, tuple[str, Callable[[Rng], dict[str, Any]]]] = {
     "InverseGamma": ("InverseGamma", lambda rng: {"concentration": 2.5 + positive(rng, 3), "rate": positive(rng, 3)}),
     "Chi2": ("Chi2", lambda rng: {"df": positive(rng, 4)}),
     "StudentT": ("StudentT", lambda rng: {"df": np.array([0.7, 1.5, 4.0]), **place(rng)}),
-    "Beta": ("Beta", lambda rng: {"concentration1": 0.8 + positive(rng, 2, 3), "concentration0": 0.8 + positive(rng, 3)}),
+    "Beta": (
+        "Beta",
+        lambda rng: {"concentration1": 0.8 + positive(rng, 2, 3), "concentration0": 0.8 + positive(rng, 3)},
+    ),
+    "FisherSnedecor": ("FisherSnedecor", lambda rng: {"df1": 2.5 + positive(rng, 3), "df2": np.array([1.5, 3.0, 9.0])}),
+    "Kumaraswamy": (
+        "Kumaraswamy",
+        lambda rng: {"concentration1": 1 + positive(rng, 2, 3), "concentration0": 1 + positive(rng, 3)},
+    ),
     "Dirichlet": ("Dirichlet", lambda rng: {"concentration": 0.8 + positive(rng, 2, 4)}),
     "Pareto": ("Pareto", lambda rng: {"scale": positive(rng, 3), "alpha": 0.5 + positive(rng, 3)}),
     "Weibull": ("Weibull", lambda rng: {"scale": positive(rng, 3), "concentration": 0.7 + positive(rng, 3)}),
     "VonMises": ("VonMises", lambda rng: {"loc": rng.uniform(-2, 2, 3), "concentration": positive(rng, 3)}),
-    "LogisticNormal": ("LogisticNormal", lambda rng: {"loc": rng.standard_normal((2, 3)), "scale": positive(rng, 2, 3)}),
+    "LogisticNormal": (
+        "LogisticNormal",
+        lambda rng: {"loc": rng.standard_normal((2, 3)), "scale": positive(rng, 2, 3)},
+    ),
     "MultivariateNormal": (
         "MultivariateNormal",
         lambda rng: {"loc": rng.standard_normal((2, 3)), "covariance_matrix": definite(rng, 3, 3)},

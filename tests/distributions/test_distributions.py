@@ -49,11 +49,10 @@ def nodes(d: Any) -> tuple[np.ndarray, np.ndarray]:
         low, high = (np.asarray(getattr(b, "array", b)) for b in (low, high))
         s = (3 * t - t**3) / 4 + 0.5  # flat at both ends, where the density may be infinite
         return low + (high - low) * s, (high - low) * w * (3 - 3 * t**2) / 4
-    u = 22 * t  # sinh goes from 1e9 to 1e-9 and back
-    if low is None:
-        return np.sinh(u), 22 * w * np.cosh(u)
-    low = np.asarray(getattr(low, "array", low))
-    return low + np.exp(u), 22 * w * np.exp(u)
+    if low is None:  # far out in few steps, and a piece ends where the density has a kink
+        return d.mode.numpy() + np.sinh(22 * t), 22 * w * np.cosh(22 * t)
+    x = np.exp(41 * t - 19)
+    return np.asarray(getattr(low, "array", low)) + x, 41 * w * x
 
 
 @pytest.mark.parametrize("case", REAL)
@@ -65,8 +64,9 @@ def test_densities_integrate_to_one(case: str) -> None:
     x = np.where(inside, x, d.sample().numpy())
     log_p = d.log_prob(tg.tensor(x)).numpy()
     p = np.where(inside, np.exp(log_p), 0) * w
-    heavy = "StudentT" in case or "Cauchy" in case or "Pareto" in case
-    np.testing.assert_allclose(p.sum(0), 1, rtol=1e-5 if heavy else 1e-9)
+    heavy = "StudentT" in case or case == "FisherSnedecor" or "Cauchy" in case or "Pareto" in case
+    # the relaxed ones are kept from 0 and 1 by what can just be told apart there
+    np.testing.assert_allclose(p.sum(0), 1, rtol=1e-5 if heavy else 1e-6 if "Relaxed" in case else 1e-9)
     try:
         entropy = d.entropy().numpy()
     except NotImplementedError:
@@ -89,6 +89,19 @@ def test_cdf_is_the_integral_and_icdf_its_inverse(case: str) -> None:
         np.testing.assert_allclose(d.icdf(p).detach().numpy(), x.detach().numpy(), rtol=1e-7)
     except NotImplementedError:
         return
+
+
+@pytest.mark.parametrize(
+    "case", ["Kumaraswamy", "Beta", "Gamma", "Weibull", "FisherSnedecor", "LogNormal", "InverseGamma"]
+)
+def test_nothing_is_likelier_than_the_mode(case: str) -> None:
+    d = built(case)
+    mode = d.mode
+    inside = mode.isfinite() & (mode > 0)
+    at = mode.where(inside, d.mean)
+    for near in (at * 0.999, at * 1.001):
+        assert ((d.log_prob(near) <= d.log_prob(at)) | ~inside).all()
+    assert inside.any()
 
 
 @pytest.mark.parametrize("case", COUNTS)
@@ -136,11 +149,19 @@ def test_samples_have_the_moments_and_are_seeded(case: str) -> None:
     found = drawn.numpy()
     off = (found.mean(0) - mean)[known] / spread[known]
     assert np.all(np.abs(off) < 0.03), off
-    if case not in ("StudentT", "Pareto", "InverseGamma"):  # the fourth moments of these need not exist
+    if case not in (
+        "StudentT",
+        "Pareto",
+        "InverseGamma",
+        "FisherSnedecor",
+    ):  # the fourth moments of these need not exist
         np.testing.assert_allclose(found.std(0)[known] / spread[known], 1, atol=0.05)
 
 
-@pytest.mark.parametrize("case", [c for c in REAL if c not in ("VonMises", "RelaxedBernoulli", "Beta", "StudentT", "InverseGamma")])
+WITHOUT_CDF = ("VonMises", "RelaxedBernoulli", "Beta", "StudentT", "FisherSnedecor")
+
+
+@pytest.mark.parametrize("case", [c for c in REAL if c not in WITHOUT_CDF])
 def test_samples_follow_the_cdf(case: str) -> None:
     """Kolmogorov's distance to the uniform distribution, which exceeds 2 / sqrt(n) once in 1500 times."""
     d = built(case)
@@ -211,7 +232,9 @@ def test_slope_of_gamma_draws_is_that_of_their_quantile() -> None:
     step = 1e-5 * a
     upper = z > a  # the smaller of both integrals keeps its digits
     integral = lambda a, z: np.where(  # noqa: E731
-        upper, -tg.special.gammaincc(tg.tensor(a), tg.tensor(z)).numpy(), tg.special.gammainc(tg.tensor(a), tg.tensor(z)).numpy()
+        upper,
+        -tg.special.gammaincc(tg.tensor(a), tg.tensor(z)).numpy(),
+        tg.special.gammainc(tg.tensor(a), tg.tensor(z)).numpy(),
     )
     in_a = (integral(a + step, z) - integral(a - step, z)) / (2 * step)
     density = np.exp((a - 1) * np.log(z) - z - np.array([math.lgamma(v) for v in a]))
@@ -237,7 +260,7 @@ def test_small_concentrations() -> None:
     d = D.Dirichlet(tg.full((N, 3), 1e-4))
     x = d.sample().numpy()
     assert np.isfinite(x).all()
-    np.testing.assert_allclose(x.max(1), 1, atol=0.01)
+    assert x.max(1).mean() > 0.999
     np.testing.assert_allclose(x.mean(0), 1 / 3, atol=0.01)
     assert (D.Gamma(tg.full((100,), 1e-3), 1.0).sample() > 0).all()
     assert (D.Beta(tg.full((100,), 1e-3), 1.0).sample() > 0).all()

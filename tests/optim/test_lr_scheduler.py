@@ -107,6 +107,26 @@ def test_states_are_all_that_is_needed(name: str, options: dict[str, Any], formu
     assert run(fresh, again, 20) == run(opt, scheduler, 20)
 
 
+@pytest.mark.parametrize(("name", "options", "formula"), FORMULAS, ids=[f"{f[0]}-{k}" for k, f in enumerate(FORMULAS)])
+@pytest.mark.filterwarnings("ignore:The epoch parameter")
+def test_epochs_may_be_skipped(name: str, options: dict[str, Any], formula: Any) -> None:
+    opt = optimizer()
+    scheduler = getattr(lr_scheduler, name)(opt, **options)
+    opt.step()
+    if name != "MultiplicativeLR":  # which knows only how a step changes the rates
+        for t in (3, 40, 11, 12, 60, 0):
+            scheduler.step(t)
+            assert opt.param_groups[0]["lr"] == pytest.approx(formula(t), abs=1e-12)
+
+
+def test_a_cosine_that_resumes() -> None:
+    opt = optimizer()
+    opt.param_groups[0].update(initial_lr=0.5, lr=0.123)
+    scheduler = lr_scheduler.CosineAnnealingLR(opt, 10, last_epoch=3)
+    assert scheduler.last_epoch == 4
+    assert opt.param_groups[0]["lr"] == 0.123  # as the optimizer's state says
+
+
 def test_warm_restarts_grow_and_may_be_entered_anywhere() -> None:
     opt = optimizer()
     scheduler = lr_scheduler.CosineAnnealingWarmRestarts(opt, T_0=4, T_mult=2)

@@ -16,6 +16,7 @@ from noisy_problem import CASES, IDS, gradients, start
 import tinygrad_edu as tg
 from tinygrad_edu import optim
 from tinygrad_edu.nn.parameter import Parameter
+from tinygrad_edu.optim.lbfgs import Memory
 from tinygrad_edu.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
@@ -68,8 +69,8 @@ def test_sgd_with_momentum() -> None:
 
 
 def test_adam() -> None:
-    # freed of their start, the first means are g and g² themselves: a step of lr
-    assert first_steps("Adam", {"lr": 0.1, "eps": 0.0}, [2.0]) == pytest.approx([0.9])
+    # freed of their start, the first means are g and g² themselves: a step of lr, but for eps
+    assert first_steps("Adam", {"lr": 0.1, "eps": 0.5}, [2.0]) == pytest.approx([1 - 0.1 * 2 / 2.5])
     m = (0.9 * 0.2 + 0.1 * -1) / (1 - 0.9**2)
     v = (0.999 * 0.004 + 0.001 * 1) / (1 - 0.999**2)
     assert first_steps("Adam", {"lr": 0.1, "eps": 0.0}, [2.0, -1.0])[1] == pytest.approx(0.9 - 0.1 * m / math.sqrt(v))
@@ -85,19 +86,23 @@ def test_adamw_decays_beside_the_step() -> None:
 
 
 def test_nadam() -> None:
-    mu1, mu2 = (0.9 * (1 - 0.5 * 0.96 ** (t * 0.004)) for t in (1, 2))
-    expected = 1 - 0.1 * ((1 - mu1) / (1 - mu1) * 2 + mu2 / (1 - mu1 * mu2) * 0.2) / 2
-    assert first_steps("NAdam", {"lr": 0.1, "eps": 0.0}, [2.0]) == pytest.approx([expected], rel=1e-6)
+    mu = [0.9 * (1 - 0.5 * 0.96 ** (t * 0.004)) for t in (1, 2, 3)]
+    p1 = 1 - 0.1 * (2 + mu[1] / (1 - mu[0] * mu[1]) * 0.2) / 2.5
+    m, v = 0.9 * 0.2 + 0.1 * 3, (0.999 * 0.004 + 0.001 * 9) / (1 - 0.999**2)
+    step = (1 - mu[1]) / (1 - mu[0] * mu[1]) * 3 + mu[2] / (1 - mu[0] * mu[1] * mu[2]) * m
+    expected = [p1, p1 - 0.1 * step / (math.sqrt(v) + 0.5)]
+    assert first_steps("NAdam", {"lr": 0.1, "eps": 0.5}, [2.0, 3.0]) == pytest.approx(expected, rel=1e-6)
 
 
 def test_radam_waits() -> None:
     # with few gradients seen, a plain step; rho passes 5 at the sixth
-    path = first_steps("RAdam", {"lr": 0.1}, [2.0] * 6)
+    path = first_steps("RAdam", {"lr": 0.1, "eps": 0.5}, [2.0] * 6)
     assert path[:5] == pytest.approx([0.8, 0.6, 0.4, 0.2, 0.0])
     full = 1999.0
     rho = full - 12 * 0.999**6 / (1 - 0.999**6)
     trust = math.sqrt((rho - 4) * (rho - 2) * full / ((full - 4) * (full - 2) * rho))
-    assert path[5] == pytest.approx(-0.1 * trust)
+    freed = math.sqrt(1 - 0.999**6)
+    assert path[5] == pytest.approx(-0.1 * trust * 2 / (2 + 0.5 / freed))  # eps is added before the mean is freed
 
 
 def test_adamax() -> None:
@@ -159,6 +164,23 @@ def test_adafactor() -> None:
     np.testing.assert_allclose(x.detach().numpy(), 2 * (1 - 0.005) - 0.01 * 2)
 
 
+def test_adafactor_of_a_vector() -> None:
+    (x,) = parameters([[3.0, 4.0]])
+    optimizer = optim.Adafactor([x], lr=0.9, beta2_decay=-1.0, d=1.2)
+    x.grad = tg.tensor(np.array([2.0, -1.0]))
+    optimizer.step()  # v = g²: a step of the size of x in the units of x, sqrt((9 + 16) / 2)
+    p = np.array([3.0, 4.0]) - 0.9 * math.sqrt(12.5) * np.array([1.0, -1.0])
+    np.testing.assert_allclose(x.detach().numpy(), p)
+    x.grad = tg.tensor(np.array([6.0, 0.0]))
+    optimizer.step()  # v = (v + g²) / 2; the step's size is 1.3416 / sqrt(2), not clipped
+    step = np.array([6 / math.sqrt((4 + 36) / 2), 0.0])
+    np.testing.assert_allclose(x.detach().numpy(), p - math.sqrt(0.5) * math.sqrt((p * p).mean()) * step)
+    x.grad = tg.tensor(np.array([60.0, 0.0]))
+    before = x.detach().numpy().copy()
+    optimizer.step()  # v = 2/3 v + g² / 3; of size 1.22, cut to 1.2
+    np.testing.assert_allclose(before - x.detach().numpy(), [3**-0.5 * math.sqrt((before**2).mean()) * 1.2 * 2**0.5, 0])
+
+
 def test_muon_makes_all_directions_equal() -> None:
     rng = np.random.default_rng(0)
     u, _ = np.linalg.qr(rng.normal(size=(6, 4)))
@@ -173,6 +195,24 @@ def test_muon_makes_all_directions_equal() -> None:
         np.testing.assert_allclose(lengths - np.diag(np.diag(lengths)), 0, atol=1e-12)
         rate = 1 if transposed else math.sqrt(1.5)
         assert (-np.diag(lengths) > 0.6 * rate).all() and (-np.diag(lengths) < 1.3 * rate).all()
+
+
+def test_muon_s_momentum() -> None:
+    """Of matrices of one element the step is a sign, up to what five rounds of `a x + b x³ + c x⁵` make of 1."""
+    one = 1.0
+    for _ in range(5):
+        one = 3.4445 * one - 4.775 * one**3 + 2.0315 * one**5
+    path = []
+    for nesterov in (True, False):
+        (x,) = parameters([[[10.0]]])
+        optimizer = optim.Muon([x], lr=0.1, weight_decay=0.5, momentum=0.5, nesterov=nesterov)
+        for g in (2.0, -1.5):  # the means: 1, then -0.25; ahead: 1.5, then -0.875
+            x.grad = tg.tensor(np.array([[g]]))
+            optimizer.step()
+            path.append(x.item())
+        assert optimizer.state[x]["momentum_buffer"].item() == -0.25
+    p1 = 10 * 0.95 - 0.1 * one
+    assert path == pytest.approx([p1, p1 * 0.95 + 0.1 * one] * 2)
 
 
 def test_lbfgs_solves_a_parabola() -> None:
@@ -195,6 +235,104 @@ def test_lbfgs_solves_a_parabola() -> None:
     np.testing.assert_allclose(x.detach().numpy(), np.linalg.solve(a.numpy(), b.numpy()), rtol=1e-6)
     with pytest.raises(RuntimeError, match="strong_wolfe"):
         optim.LBFGS([x], line_search_fn="armijo").step(closure)
+
+
+def lbfgs_path(function: Any, p: Any, steps: int, **options: Any) -> list[Any]:
+    """Where L-BFGS goes, one iteration a step; and how often it asked for the loss."""
+    (x,) = parameters([p])
+    optimizer = optim.LBFGS([x], max_iter=1, tolerance_grad=0, tolerance_change=0, **options)
+    path, calls = [], []
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = function(x)
+        loss.backward()
+        calls.append(loss.item())
+        return loss
+
+    for _ in range(steps):
+        optimizer.step(closure)
+        path.append(x.detach().numpy().copy())
+    assert optimizer.state[x]["n_iter"] == steps
+    assert optimizer.state[x]["func_evals"] == len(calls)
+    return path
+
+
+def test_lbfgs_of_one_number_is_the_secant_method() -> None:
+    def slope(p: float) -> float:
+        return math.exp(p) - 4 * math.cos(p)
+
+    path = lbfgs_path(lambda x: (x.exp() - 4 * x.sin()).sum(), [2.0], 5, lr=0.5)
+    old = 2.0
+    new = old - 0.5 * min(1, 1 / abs(slope(old))) * slope(old)
+    expected = [new]
+    for _ in range(4):
+        old, new = new, new - 0.5 * slope(new) * (new - old) / (slope(new) - slope(old))
+        expected.append(new)
+    assert [p.item() for p in path] == pytest.approx(expected, rel=1e-10)
+
+
+def test_lbfgs_directions_are_those_of_the_full_matrix() -> None:
+    """BFGS's update of the inverse Hessian, `H <- (1 - rho s y') H (1 - rho y s') + rho s s'`, from the last 3 pairs."""
+    rng = np.random.default_rng(0)
+    hessian = np.diag([1.0, 2.0, 3.0, 4.0, 5.0])
+    memory = Memory({}, 3)
+    p, pairs = rng.normal(size=5), []
+    for _ in range(6):
+        g = hessian @ p + 0.1 * p**3
+        if memory.g is not None:
+            pairs = [*pairs, (memory.d * memory.t, g - memory.g)][-3:]
+        h = np.eye(5) * (pairs[-1][0] @ pairs[-1][1] / (pairs[-1][1] @ pairs[-1][1]) if pairs else 1)
+        for s, y in pairs:
+            rho = 1 / (y @ s)
+            h = (np.eye(5) - rho * np.outer(s, y)) @ h @ (np.eye(5) - rho * np.outer(y, s)) + rho * np.outer(s, s)
+        d = memory.direction(g)
+        np.testing.assert_allclose(d, -h @ g, rtol=1e-9)
+        memory.t = rng.uniform(0.1, 0.5)
+        p = p + memory.t * d
+
+
+@pytest.mark.parametrize("lr", [1e-4, 1e-2, 1.0, 30.0])
+def test_lbfgs_searches_for_a_lower_and_flatter_place(lr: float) -> None:
+    def loss(p: Any) -> Any:
+        return (1.5 * p**2 + p.sin() * 2 + (3 * p).cos()).sum()
+
+    def slope(p: np.ndarray) -> np.ndarray:
+        return 3 * p + 2 * np.cos(p) - 3 * np.sin(3 * p)
+
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        start = rng.normal(size=3) * 3
+        (end,) = lbfgs_path(loss, start, 1, lr=lr, line_search_fn="strong_wolfe", max_eval=40)
+        g0, g1, way = slope(start), slope(end), end - start
+        assert loss(tg.tensor(end)).item() <= loss(tg.tensor(start)).item() + 1e-4 * way @ g0
+        assert abs(g1 @ way) <= -0.9 * g0 @ way
+
+
+def test_lbfgs_stops() -> None:
+    (x,) = parameters([[1.0, -2.0]])
+    calls: list[Any] = []
+
+    def closure() -> Any:
+        x.grad = None
+        loss = (x**4).sum()
+        loss.backward()
+        calls.append(loss)
+        return loss
+
+    def count(**options: Any) -> int:
+        calls.clear()
+        with tg.no_grad():
+            x.copy_(tg.tensor([1.0, -2.0]))
+        optim.LBFGS([x], lr=0.5, **options).step(closure)
+        return len(calls)
+
+    assert count(max_iter=7, max_eval=100) == 7  # the last step's loss is not asked for
+    assert count(max_iter=50, max_eval=5) == 5
+    assert count(tolerance_grad=1e3) == 1
+    assert count(tolerance_grad=20.0, max_eval=100) == 2
+    assert count(tolerance_change=10.0, max_eval=100) == 2
+    assert count(max_iter=1) == 1
 
 
 # --- every optimizer ---------------------------------------------------------------------------------------------------

@@ -14,9 +14,9 @@ from tinygrad_edu.optim import swa_utils
 
 
 class Net(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, width: int = 2) -> None:
         super().__init__()
-        self.weight = nn.Parameter(tg.zeros(2))
+        self.weight = nn.Parameter(tg.zeros(width))
         self.register_buffer("seen", tg.zeros(1))
 
     def forward(self, x: Any) -> Any:
@@ -73,7 +73,7 @@ def test_the_average_is_a_copy() -> None:
 def test_update_bn() -> None:
     rng = np.random.default_rng(0)
     batches = [tg.tensor(rng.normal(2.0, 3.0, size=(8, 4))) for _ in range(5)]
-    model = nn.Sequential(nn.BatchNorm1d(4, dtype=tg.float64), Net())
+    model = nn.Sequential(nn.BatchNorm1d(4, dtype=tg.float64), Net(4))
     model.eval()
     before = copy.deepcopy(model[1].state_dict())
     swa_utils.update_bn([(x, None) for x in batches], model, device="cpu")

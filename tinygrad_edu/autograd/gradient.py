@@ -47,11 +47,14 @@ def grad(
     grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:
     """The gradients of the outputs, summed, with respect to each input; nobody's `grad` is touched."""
+    if not only_inputs:
+        raise ValueError("grad: only_inputs=False is no longer supported; write backward() for all leaves")
     if is_grads_batched:
         raise NotImplementedError("grad: is_grads_batched is not supported; call grad once for each grad_outputs")
     if materialize_grads and allow_unused is False:

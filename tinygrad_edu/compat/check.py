@@ -13,6 +13,7 @@ from .missing import explain, resolve, shown
 
 SKIPPED = {"__pycache__", "node_modules", "site-packages", "venv"}
 NEEDS_REAL_TORCH = {"torchvision", "torchaudio", "torchtext", "torchdata", "pytorch_lightning", "lightning"}
+FOREIGN_CELLS = ("%%bash", "%%sh", "%%html", "%%javascript", "%%writefile", "%%latex", "%%svg", "%%script")
 FORGIVING = {"ImportError", "ModuleNotFoundError", "AttributeError", "Exception", "BaseException"}
 
 
@@ -130,7 +131,8 @@ def _source(file: str) -> str | bytes:
         cells = [c["source"] for c in json.loads(text)["cells"] if c.get("cell_type") == "code"]
     except (KeyError, TypeError) as error:
         raise ValueError(f"it is no notebook ({error!r} is missing)") from None
-    lines = [line for cell in cells for line in "".join(cell).splitlines()]
+    texts = ["".join(cell) for cell in cells]
+    lines = [line for text in texts if not text.startswith(FOREIGN_CELLS) for line in text.splitlines()]
     return "\n".join("pass" if line.startswith(("%", "!", "?")) else line for line in lines)
 
 

@@ -26,7 +26,8 @@ def run_script(path: str, args: Sequence[str] = ()) -> int:
     with open(path, "rb") as file:
         source = file.read()
     _become([path, *args], os.path.dirname(os.path.realpath(path)))
-    return _outcome(lambda: compile(source, path, "exec", dont_inherit=True), path, None)
+    file_name = os.path.abspath(path)
+    return _outcome(lambda: compile(source, file_name, "exec", dont_inherit=True), file_name, None)
 
 
 def run_module(name: str, args: Sequence[str] = ()) -> int:

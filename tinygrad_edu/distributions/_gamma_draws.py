@@ -8,6 +8,7 @@ function, above by the continued fraction of the upper one, each differentiated 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def _below(a: Any, x: Any, log_x: Any) -> Any:
     """`d log z / da` for z = x < a + 1: the lower integral is the density times `S x / a`, S a series."""
     term = total = x * 0 + 1
     slope = slopes = x * 0
-    for k in range(1, 120):
+    for k in range(1, 25 + int(12 * math.sqrt(a.max()))):
         slope = (slope * x - term * x / (a + k)) / (a + k)
         term = term * x / (a + k)
         total, slopes = total + term, slopes + slope
@@ -44,8 +45,8 @@ def _above(a: Any, x: Any, log_x: Any) -> Any:
     return ((log_x - digamma(a + 1)) * fraction + 1 / tail - a * slope / (tail * tail)) / a
 
 
-def _far(a: Any, x: Any) -> Any:
-    """`dz/da` for large a: the integral of `p(t) (log t - digamma(a))` on x's side, over `p(x)`."""
+def _far(a: Any, x: Any, log_x: Any) -> Any:
+    """`d log z / da` for large a: the integral of `p(t) (log t - digamma(a))` on x's side, over `p(x) x`."""
     middle = digamma(a)
     up = x > np.exp(middle)
     root = np.sqrt(a)
@@ -56,19 +57,18 @@ def _far(a: Any, x: Any) -> Any:
         t = centre + half * point
         density = np.exp((a - 1) * np.log1p((t - x) / x) - (t - x))
         total = total + weight * density * (np.log(t) - middle)
-    return half * np.where(up, total, -total)
+    return half * np.where(up, total, -total) / x
 
 
 def log_slope(a: Any, x: Any, log_x: Any) -> Any:
     """`d log z / da` of draws z = x of concentration a, on arrays of double precision."""
-    low = np.minimum(a, LARGE)
-    under = x < a + 1
-    below = _below(low, np.where(under & (a < LARGE), x, 0), log_x)
-    above = _above(low, np.where(under | (a >= LARGE), low + 1, x), log_x)
-    near = np.where(under, below, above)
-    high = np.maximum(a, LARGE)
-    far_x = np.where(a < LARGE, high, x)
-    return np.where(a < LARGE, near, _far(high, far_x) / far_x)
+    flat = [np.reshape(v, -1) for v in np.broadcast_arrays(a, x, log_x)]
+    a, x, log_x = flat
+    out, large, under = a * 0, a >= LARGE, x < a + 1
+    for part, slope in ((under & ~large, _below), (~under & ~large, _above), (large, _far)):
+        if part.any():
+            out[part] = slope(a[part], x[part], log_x[part])
+    return out
 
 
 class LogStandardGamma(Function):
@@ -89,7 +89,7 @@ class LogStandardGamma(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Tensor:
         slope = log_slope(ctx.a, np.exp(ctx.log_z), ctx.log_z)
-        return g * wrap(np.asarray(slope).astype(g.array.dtype))
+        return g * wrap(slope.reshape(ctx.a.shape).astype(g.array.dtype))
 
 
 def log_standard_gamma(concentration: Tensor) -> Tensor:

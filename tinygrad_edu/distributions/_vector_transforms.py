@@ -10,7 +10,7 @@ from ..ops import arange, diag_embed, ones_like
 from ..ops import cat as joined
 from ..tensor import Tensor
 from . import constraints
-from .transforms import Transform
+from ._transform import Transform
 
 
 class SoftmaxTransform(Transform):
@@ -47,10 +47,10 @@ class StickBreakingTransform(Transform):
         return (-x + log_part + y[..., :-1].log()).sum(-1)
 
     def forward_shape(self, shape: Any) -> Any:
-        return Size(shape[:-1]) + (shape[-1] + 1,)
+        return Size((*shape[:-1], shape[-1] + 1))
 
     def inverse_shape(self, shape: Any) -> Any:
-        return Size(shape[:-1]) + (shape[-1] - 1,)
+        return Size((*shape[:-1], shape[-1] - 1))
 
 
 def _left(n: int, like: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from ..autograd.modes import no_grad
 from ..holder import Size
@@ -18,7 +18,7 @@ from .utils import broadcast_all, either, lazy_property, log_odds_loss, logits_t
 class Bernoulli(ExponentialFamily):
     """1 with probability `probs`, else 0; `logits` are the log-odds."""
 
-    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.boolean
     has_enumerate_support = True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..dtypes import finfo
 from ..ops import stack
@@ -16,7 +16,10 @@ from .utils import broadcast_all
 class Beta(ExponentialFamily):
     """Density proportional to `x**(concentration1 - 1) (1 - x)**(concentration0 - 1)`."""
 
-    arg_constraints = {"concentration1": constraints.positive, "concentration0": constraints.positive}
+    arg_constraints: ClassVar[dict[str, Any]] = {
+        "concentration1": constraints.positive,
+        "concentration0": constraints.positive,
+    }
     support = constraints.unit_interval
     has_rsample = True
 

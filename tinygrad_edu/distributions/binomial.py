@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..autograd.modes import no_grad
 from ..ops import arange
@@ -16,7 +16,7 @@ from .utils import broadcast_all, either, lazy_property, logits_to_probs, probs_
 class Binomial(Distribution):
     """How many of `total_count` tries succeed, each with probability `probs`."""
 
-    arg_constraints = {
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "total_count": constraints.nonnegative_integer,
         "probs": constraints.unit_interval,
         "logits": constraints.real,

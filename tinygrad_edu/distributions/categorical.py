@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from ..autograd.modes import no_grad
 from ..dtypes import finfo
@@ -19,7 +19,7 @@ from .utils import either, lazy_property, logits_to_probs, probs_to_logits
 class Categorical(Distribution):
     """One of the numbers 0 ... K - 1, as likely as `probs` says; `logits` are logarithms up to a constant."""
 
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.simplex, "logits": constraints.real_vector}
     has_enumerate_support = True
 
     def __init__(
@@ -53,7 +53,7 @@ class Categorical(Distribution):
     @property
     def param_shape(self) -> Size:
         """The shape of the parameter."""
-        return self._batch_shape + (self._num_events,)
+        return Size((*self._batch_shape, self._num_events))
 
     @property
     def mean(self) -> Tensor:

@@ -7,7 +7,6 @@ from typing import Any
 
 from ..linalg import eigvalsh
 from ..ops import cat as joined
-
 from ..ops import stack as stacked
 from ..tensor import Tensor
 
@@ -93,6 +92,11 @@ class _OneHot(Constraint):
         return ((value == 0) | (value == 1)).all(-1) & (value.sum(-1) == 1)
 
 
+def _whole(value: Tensor, inside: Tensor) -> Tensor:
+    """Which of the numbers that are inside are whole ones; integers need not be asked."""
+    return inside & (value % 1 == 0) if value.is_floating_point() else inside
+
+
 class _IntegerInterval(Constraint):
     """Whole numbers from one bound to another, both included."""
 
@@ -102,7 +106,7 @@ class _IntegerInterval(Constraint):
         self.lower_bound, self.upper_bound = lower_bound, upper_bound
 
     def check(self, value: Tensor) -> Tensor:
-        return (value % 1 == 0) & (value >= self.lower_bound) & (value <= self.upper_bound)
+        return _whole(value, (value >= self.lower_bound) & (value <= self.upper_bound))
 
     def __repr__(self) -> str:
         return f"IntegerInterval(lower_bound={self.lower_bound}, upper_bound={self.upper_bound})"
@@ -117,7 +121,7 @@ class _IntegerGreaterThan(Constraint):
         self.lower_bound = lower_bound
 
     def check(self, value: Tensor) -> Tensor:
-        return (value % 1 == 0) & (value >= self.lower_bound)
+        return _whole(value, value >= self.lower_bound)
 
     def __repr__(self) -> str:
         return f"IntegerGreaterThan(lower_bound={self.lower_bound})"
@@ -132,7 +136,7 @@ class _IntegerLessThan(Constraint):
         self.upper_bound = upper_bound
 
     def check(self, value: Tensor) -> Tensor:
-        return (value % 1 == 0) & (value <= self.upper_bound)
+        return _whole(value, value <= self.upper_bound)
 
     def __repr__(self) -> str:
         return f"IntegerLessThan(upper_bound={self.upper_bound})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..ops import where
 from ..tensor import Tensor
@@ -14,7 +14,7 @@ from .distribution import ExponentialFamily
 class Dirichlet(ExponentialFamily):
     """Vectors of probabilities, of density proportional to the product of `x_i**(a_i - 1)`."""
 
-    arg_constraints = {"concentration": constraints.independent(constraints.positive, 1)}
+    arg_constraints: ClassVar[dict[str, Any]] = {"concentration": constraints.independent(constraints.positive, 1)}
     support = constraints.simplex
     has_rsample = True
 
@@ -55,12 +55,7 @@ class Dirichlet(ExponentialFamily):
     def entropy(self) -> Tensor:
         a = self.concentration
         whole, n = a.sum(-1), a.shape[-1]
-        return (
-            a.lgamma().sum(-1)
-            - whole.lgamma()
-            - (n - whole) * whole.digamma()
-            - ((a - 1) * a.digamma()).sum(-1)
-        )
+        return a.lgamma().sum(-1) - whole.lgamma() - (n - whole) * whole.digamma() - ((a - 1) * a.digamma()).sum(-1)
 
 
 __all__ = ["Dirichlet"]

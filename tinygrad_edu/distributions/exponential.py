@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..tensor import Tensor
 from . import constraints
@@ -13,7 +13,7 @@ from .utils import broadcast_all
 class Exponential(ExponentialFamily):
     """Density `rate exp(-rate x)`: how long to wait for an event that comes `rate` times a unit of time."""
 
-    arg_constraints = {"rate": constraints.positive}
+    arg_constraints: ClassVar[dict[str, Any]] = {"rate": constraints.positive}
     support = constraints.nonnegative
     has_rsample = True
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..dtypes import finfo
 from ..ops import gammainc
@@ -16,7 +16,7 @@ from .utils import broadcast_all
 class Gamma(ExponentialFamily):
     """Density `rate**a x**(a - 1) exp(-rate x) / gamma(a)`, a the concentration."""
 
-    arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
+    arg_constraints: ClassVar[dict[str, Any]] = {"concentration": constraints.positive, "rate": constraints.positive}
     support = constraints.nonnegative
     has_rsample = True
 

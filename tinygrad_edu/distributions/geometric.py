@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..autograd.modes import no_grad
 from ..dtypes import finfo
 from ..tensor import Tensor
 from . import constraints
 from .distribution import Distribution
-from .utils import broadcast_all, either, lazy_property, log_odds_loss, logits_to_probs, probs_to_logits, standard_uniform
+from .utils import (
+    broadcast_all,
+    either,
+    lazy_property,
+    log_odds_loss,
+    logits_to_probs,
+    probs_to_logits,
+    standard_uniform,
+)
 
 
 class Geometric(Distribution):
     """The number of failures before the first success, each try having probability `probs`."""
 
-    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.nonnegative_integer
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from ..dtypes import finfo
 from ..tensor import Tensor
@@ -15,7 +15,7 @@ from .utils import broadcast_all, euler_constant, standard_uniform
 class Gumbel(Distribution):
     """`loc - scale log(-log u)` for u uniform: how the largest of many numbers is distributed."""
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    arg_constraints: ClassVar[dict[str, Any]] = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real
     has_rsample = True
 

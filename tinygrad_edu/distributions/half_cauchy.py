@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from ..ops import where
 from ..tensor import Tensor
@@ -16,7 +16,7 @@ from .transforms import AbsTransform
 class HalfCauchy(TransformedDistribution):
     """`|x|` for x Cauchy distributed around 0."""
 
-    arg_constraints = {"scale": constraints.positive}
+    arg_constraints: ClassVar[dict[str, Any]] = {"scale": constraints.positive}
     support = constraints.nonnegative
 
     def __init__(self, scale: Any, validate_args: bool | None = None) -> None:

@@ -52,7 +52,7 @@ def register_kl(type_p: type, type_q: type) -> Callable:
 
 
 @functools.cache
-def _found(type_p: type, type_q: type) -> Callable | None:
+def _found(type_p: Any, type_q: Any) -> Callable | None:
     """The formula of the nearest pair of classes, the first class counting more."""
     for p in type_p.__mro__:
         for q in type_q.__mro__:
@@ -63,7 +63,8 @@ def _found(type_p: type, type_q: type) -> Callable | None:
 
 def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
     """The mean, over samples of p, of `log p(x) - log q(x)`."""
-    formula = _found(type(p), type(q))
+    kinds: Any = type(p), type(q)
+    formula = _found(*kinds)
     if formula is None:
         raise NotImplementedError(
             f"No KL(p || q) is implemented for p type {type(p).__name__} and q type {type(q).__name__}"
@@ -159,7 +160,9 @@ def _exponential(p: Exponential, q: Exponential) -> Tensor:
 @register_kl(Gamma, Gamma)
 def _gamma(p: Gamma, q: Gamma) -> Tensor:
     a, b = p.concentration, q.concentration
-    return b * (p.rate / q.rate).log() + b.lgamma() - a.lgamma() + (a - b) * a.digamma() + (q.rate - p.rate) * a / p.rate
+    return (
+        b * (p.rate / q.rate).log() + b.lgamma() - a.lgamma() + (a - b) * a.digamma() + (q.rate - p.rate) * a / p.rate
+    )
 
 
 @register_kl(Dirichlet, Dirichlet)
@@ -256,16 +259,15 @@ def _infinite(p: Any, q: Any) -> Tensor:
     return next(t for t in p.__dict__.values() if isinstance(t, Tensor)).detach() * 0 + math.inf
 
 
-for _line in (Normal, Laplace, Gumbel):
-    for _other in (Beta, Exponential, Gamma, Pareto, Uniform):
-        register_kl(_line, _other)(_infinite)
-for _half_line in (Exponential, Gamma, Pareto):
-    for _other in (Beta, Uniform):
-        register_kl(_half_line, _other)(_infinite)
-for _line in (Exponential, Gamma):
-    register_kl(_line, Pareto)(_infinite)
-for _other in (Bernoulli, Binomial):
-    register_kl(Poisson, _other)(_infinite)
+_BEYOND: dict[Any, tuple] = {
+    **dict.fromkeys((Normal, Laplace, Gumbel), (Beta, Exponential, Gamma, Pareto, Uniform)),
+    **dict.fromkeys((Exponential, Gamma), (Beta, Pareto, Uniform)),
+    Pareto: (Beta, Uniform),
+    Poisson: (Bernoulli, Binomial),
+}
+for _wide, _others in _BEYOND.items():
+    for _narrow in _others:
+        register_kl(_wide, _narrow)(_infinite)
 
 # --- made of others ----------------------------------------------------------------------------------------------------
 

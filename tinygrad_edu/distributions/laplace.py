@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..dtypes import finfo
 from ..tensor import Tensor
@@ -14,7 +14,7 @@ from .utils import broadcast_all, standard_uniform
 class Laplace(Distribution):
     """Density `exp(-|x - loc| / scale) / (2 scale)`."""
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    arg_constraints: ClassVar[dict[str, Any]] = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real
     has_rsample = True
 

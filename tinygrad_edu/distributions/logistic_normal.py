@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..tensor import Tensor
 from . import constraints
@@ -15,7 +15,10 @@ from .transforms import StickBreakingTransform
 class LogisticNormal(TransformedDistribution):
     """Vectors of probabilities, made of normal numbers by breaking a stick."""
 
-    arg_constraints = {"loc": constraints.real_vector, "scale": constraints.independent(constraints.positive, 1)}
+    arg_constraints: ClassVar[dict[str, Any]] = {
+        "loc": constraints.real_vector,
+        "scale": constraints.independent(constraints.positive, 1),
+    }
     support = constraints.simplex
 
     def __init__(self, loc: Tensor, scale: Tensor, validate_args: bool | None = None) -> None:

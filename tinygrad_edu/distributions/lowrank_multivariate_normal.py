@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..holder import Size
 from ..ops import broadcast_shapes, diag_embed
@@ -16,7 +16,7 @@ from .utils import standard_normal
 class LowRankMultivariateNormal(Distribution):
     """Covariance `W W' + D`, W of few columns and D diagonal. Densities here use the whole matrix's factor."""
 
-    arg_constraints = {
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "loc": constraints.real_vector,
         "cov_factor": constraints.independent(constraints.real, 2),
         "cov_diag": constraints.independent(constraints.positive, 1),
@@ -29,13 +29,11 @@ class LowRankMultivariateNormal(Distribution):
             raise ValueError("loc must be at least one-dimensional.")
         n = loc.shape[-1]
         if cov_factor.dim() < 2 or cov_factor.shape[-2] != n:
-            raise ValueError(
-                f"cov_factor must be a batch of matrices with shape {n} x m, not {list(cov_factor.shape)}"
-            )
+            raise ValueError(f"cov_factor must be a batch of matrices with shape {n} x m, not {list(cov_factor.shape)}")
         if cov_diag.shape[-1:] != (n,):
             raise ValueError(f"cov_diag must be a batch of vectors with shape {(n,)}, not {list(cov_diag.shape)}")
         batch = Size(broadcast_shapes(loc.shape[:-1], cov_factor.shape[:-2], cov_diag.shape[:-1]))
-        self.loc, self.cov_diag = loc.expand(batch + (n,)), cov_diag.expand(batch + (n,))
+        self.loc, self.cov_diag = loc.expand(*batch, n), cov_diag.expand(*batch, n)
         self.cov_factor = cov_factor.expand(batch + cov_factor.shape[-2:])
         covariance = self.cov_factor @ self.cov_factor.mT + diag_embed(self.cov_diag)
         self._whole = MultivariateNormal(self.loc, covariance, validate_args=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..autograd.modes import no_grad
 from ..tensor import Tensor
@@ -14,7 +14,7 @@ from .distribution import Distribution
 class MixtureSameFamily(Distribution):
     """One of several distributions, drawn first: these lie along the last batch dimension of `component_distribution`."""
 
-    arg_constraints: dict[str, Any] = {}
+    arg_constraints: ClassVar[dict[str, Any]] = {}
 
     def __init__(
         self,
@@ -25,9 +25,7 @@ class MixtureSameFamily(Distribution):
         if not isinstance(mixture_distribution, Categorical):
             raise ValueError("The Mixture distribution needs to be an  instance of torch.distributions.Categorical")
         if not isinstance(component_distribution, Distribution):
-            raise ValueError(
-                "The Component distribution need to be an instance of torch.distributions.Distribution"
-            )
+            raise ValueError("The Component distribution need to be an instance of torch.distributions.Distribution")
         batch = component_distribution.batch_shape
         for a, b in zip(reversed(mixture_distribution.batch_shape), reversed(batch[:-1]), strict=False):
             if a != 1 and b != 1 and a != b:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from ..holder import Size
 from ..linalg import cholesky, solve_triangular
@@ -18,7 +18,7 @@ from .utils import lazy_property, standard_normal
 class MultivariateNormal(Distribution):
     """Density `exp(-(x - loc)' S^-1 (x - loc) / 2) / sqrt(det(2 pi S))`: S is given itself, inverted, or as `L L'`."""
 
-    arg_constraints = {
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "loc": constraints.real_vector,
         "covariance_matrix": constraints.positive_definite,
         "precision_matrix": constraints.positive_definite,
@@ -47,9 +47,7 @@ class MultivariateNormal(Distribution):
             raise ValueError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
         ((name, matrix),) = given.items()
         if matrix.dim() < 2:
-            raise ValueError(
-                f"{name} must be at least two-dimensional, with optional leading batch dimensions"
-            )
+            raise ValueError(f"{name} must be at least two-dimensional, with optional leading batch dimensions")
         batch = Size(broadcast_shapes(matrix.shape[:-2], loc.shape[:-1]))
         matrix = matrix.expand(batch + matrix.shape[-2:])
         setattr(self, name, matrix)
@@ -97,7 +95,9 @@ class MultivariateNormal(Distribution):
         if self._validate_args:
             self._validate_sample(value)
         distance = squared_distance(self._unbroadcasted_scale_tril, value - self.loc)
-        return -0.5 * (self._event_shape[0] * math.log(2 * math.pi) + distance) - log_det(self._unbroadcasted_scale_tril)
+        return -0.5 * (self._event_shape[0] * math.log(2 * math.pi) + distance) - log_det(
+            self._unbroadcasted_scale_tril
+        )
 
     def entropy(self) -> Tensor:
         n = self._event_shape[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..autograd.modes import no_grad
 from ..random import poisson
@@ -16,7 +16,7 @@ from .utils import broadcast_all, either, lazy_property, logits_to_probs, probs_
 class NegativeBinomial(Distribution):
     """How many successes of probability `probs` come before `total_count` failures."""
 
-    arg_constraints = {
+    arg_constraints: ClassVar[dict[str, Any]] = {
         "total_count": constraints.greater_than_eq(0),
         "probs": constraints.half_open_interval(0.0, 1.0),
         "logits": constraints.real,

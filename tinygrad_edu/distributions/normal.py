@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from ..tensor import Tensor
 from . import constraints
@@ -14,7 +14,7 @@ from .utils import broadcast_all, standard_normal
 class Normal(ExponentialFamily):
     """Density `exp(-((x - loc) / scale)**2 / 2) / (scale sqrt(2 pi))`."""
 
-    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    arg_constraints: ClassVar[dict[str, Any]] = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.real
     has_rsample = True
 

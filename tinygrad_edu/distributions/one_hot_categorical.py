@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..holder import Size
 from ..ops import eye
@@ -16,7 +16,7 @@ from .distribution import Distribution
 class OneHotCategorical(Distribution):
     """A vector with a 1 at one position, as likely as `probs` says, and zeros elsewhere."""
 
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.one_hot
     has_enumerate_support = True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from ..ops import where
 from ..tensor import Tensor
@@ -17,7 +17,7 @@ from .utils import broadcast_all
 class Pareto(TransformedDistribution):
     """Density `alpha scale**alpha / x**(alpha + 1)` from `scale` on."""
 
-    arg_constraints = {"alpha": constraints.positive, "scale": constraints.positive}
+    arg_constraints: ClassVar[dict[str, Any]] = {"alpha": constraints.positive, "scale": constraints.positive}
 
     def __init__(self, scale: Any, alpha: Any, validate_args: bool | None = None) -> None:
         self.scale, self.alpha = broadcast_all(scale, alpha)

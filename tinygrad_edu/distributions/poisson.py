@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..autograd.modes import no_grad
 from ..random import poisson
@@ -15,7 +15,7 @@ from .utils import broadcast_all
 class Poisson(ExponentialFamily):
     """How many events there are where `rate` are expected: probability `rate**k exp(-rate) / k!`."""
 
-    arg_constraints = {"rate": constraints.nonnegative}
+    arg_constraints: ClassVar[dict[str, Any]] = {"rate": constraints.nonnegative}
     support = constraints.nonnegative_integer
 
     def __init__(self, rate: Any, validate_args: bool | None = None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..dtypes import finfo
 from ..holder import Size
@@ -17,7 +17,7 @@ from .utils import broadcast_all, either, lazy_property, logits_to_probs, probs_
 class LogitRelaxedBernoulli(Distribution):
     """The log-odds of a relaxed Bernoulli number: those of `probs` and logistic noise, over a temperature."""
 
-    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.real
     has_rsample = True
 
@@ -67,7 +67,7 @@ class LogitRelaxedBernoulli(Distribution):
 class RelaxedBernoulli(TransformedDistribution):
     """Numbers between 0 and 1 that come near to Bernoulli's as the temperature falls."""
 
-    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.unit_interval
 
     def __init__(

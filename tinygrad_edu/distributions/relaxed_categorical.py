@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..dtypes import finfo
 from ..holder import Size
@@ -18,7 +18,7 @@ from .utils import broadcast_all, standard_uniform
 class ExpRelaxedCategorical(Distribution):
     """The logarithms of a relaxed one-hot vector: the logits and Gumbel noise over a temperature, normalised."""
 
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.real_vector
     has_rsample = True
 
@@ -71,7 +71,7 @@ class ExpRelaxedCategorical(Distribution):
 class RelaxedOneHotCategorical(TransformedDistribution):
     """Vectors of probabilities that come near to one-hot ones as the temperature falls."""
 
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.simplex
 
     def __init__(

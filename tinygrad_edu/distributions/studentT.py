@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from ..ops import where
 from ..tensor import Tensor
@@ -16,7 +16,11 @@ from .utils import broadcast_all, standard_normal
 class StudentT(Distribution):
     """A normal number over the root of the mean of `df` squared ones, scaled and moved."""
 
-    arg_constraints = {"df": constraints.positive, "loc": constraints.real, "scale": constraints.positive}
+    arg_constraints: ClassVar[dict[str, Any]] = {
+        "df": constraints.positive,
+        "loc": constraints.real,
+        "scale": constraints.positive,
+    }
     support = constraints.real
     has_rsample = True
 

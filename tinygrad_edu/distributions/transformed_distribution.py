@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ..autograd.modes import no_grad
 from ..holder import Size
@@ -17,11 +17,9 @@ from .utils import sum_rightmost
 class TransformedDistribution(Distribution):
     """The distribution of `f(x)` for x of `base_distribution`, f one transform or several in turn."""
 
-    arg_constraints: dict[str, Any] = {}
+    arg_constraints: ClassVar[dict[str, Any]] = {}
 
-    def __init__(
-        self, base_distribution: Distribution, transforms: Any, validate_args: bool | None = None
-    ) -> None:
+    def __init__(self, base_distribution: Distribution, transforms: Any, validate_args: bool | None = None) -> None:
         if isinstance(transforms, Transform):
             transforms = [transforms]
         if not isinstance(transforms, list) or not all(isinstance(t, Transform) for t in transforms):
@@ -41,7 +39,8 @@ class TransformedDistribution(Distribution):
         more = whole.domain.event_dim - len(base_distribution.event_shape)
         self.base_dist: Any = Independent(base_distribution, more) if more > 0 else base_distribution
         event_dim = max(
-            whole.codomain.event_dim, len(self.base_dist.event_shape) + whole.codomain.event_dim - whole.domain.event_dim
+            whole.codomain.event_dim,
+            len(self.base_dist.event_shape) + whole.codomain.event_dim - whole.domain.event_dim,
         )
         cut = len(forward) - event_dim
         super().__init__(forward[:cut], forward[cut:], validate_args=validate_args)

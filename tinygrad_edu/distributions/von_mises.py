@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 from ..autograd.modes import no_grad
 from ..ops import i0e, i1e, ones_like
@@ -16,7 +16,7 @@ from .utils import broadcast_all, standard_uniform
 class VonMises(Distribution):
     """Angles of density `exp(concentration cos(x - loc)) / (2 pi I0(concentration))`: a normal one on the circle."""
 
-    arg_constraints = {"loc": constraints.real, "concentration": constraints.positive}
+    arg_constraints: ClassVar[dict[str, Any]] = {"loc": constraints.real, "concentration": constraints.positive}
     support = constraints.real
 
     def __init__(self, loc: Any, concentration: Any, validate_args: bool | None = None) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 
 from .. import linalg
 from ..autograd.modes import no_grad
-from ..dtypes import float64
-from ..ops import diag
+from ..ops import arange, diag
 from ..random import Generator, randperm
 from ..tensor import Tensor
 
@@ -73,12 +72,28 @@ def trunc_normal_(
             "The distribution of values may be incorrect.",
             stacklevel=2,
         )
-    low, high = ((1 + math.erf((end - mean) / std / math.sqrt(2))) / 2 for end in (a, b))
-    # an even draw of probabilities through the inverse of the distribution function; in double precision, since a
-    # draw at the very end of single precision's numbers would be an outlier
+    inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
+    peak = min(max(mean, a), b)
+    low, high = max(a, peak - 9 * std), min(b, peak + 9 * std)  # beyond, there is nothing to be drawn
+
+    def candidates(count: int) -> tuple[Tensor, Tensor]:
+        """Numbers, and which of them to take: a normal one that lies inside, else an even one by its density."""
+        x = tensor.new_empty(count)
+        if inside > 0.3:
+            x.normal_(mean, std, generator=generator)
+            return x, (x >= a) & (x <= b)
+        x.uniform_(low, high, generator=generator)
+        chance = (((peak - mean) ** 2 - (x - mean) ** 2) / (2 * std**2)).exp()
+        return x, tensor.new_empty(count).uniform_(generator=generator) < chance
+
     with no_grad():
-        even = tensor.new_empty(tensor.shape, dtype=float64).uniform_(2 * low - 1, 2 * high - 1, generator=generator)
-        return tensor.copy_(even.erfinv_().mul_(std * math.sqrt(2)).add_(mean).clamp_(a, b))
+        drawn = tensor.new_empty(tensor.numel())
+        waiting = arange(tensor.numel())
+        while waiting.numel():
+            x, taken = candidates(waiting.numel())
+            drawn[waiting[taken]] = x[taken]
+            waiting = waiting[~taken]
+        return tensor.copy_(drawn.reshape(tensor.shape))
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:

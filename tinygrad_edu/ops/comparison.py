@@ -234,10 +234,18 @@ INPLACE = """
     bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor eq ge greater greater_equal
     gt le less less_equal logical_and logical_not logical_or logical_xor lt ne not_equal
 """
+
+
+def _invert(x):
+    if x.array.dtype.kind in "fc":
+        raise TypeError(f"~ (operator.invert) is only implemented on integer and Boolean-type tensors, not {x.dtype}")
+    return bitwise_not(x)
+
+
 OPERATORS = {
     "__eq__": operator(eq), "__ne__": operator(ne),
     "__lt__": operator(lt), "__le__": operator(le), "__gt__": operator(gt), "__ge__": operator(ge),
-    "__invert__": bitwise_not,
+    "__invert__": _invert,
     "__and__": operator(bitwise_and), "__rand__": operator(bitwise_and), "__iand__": inplace(bitwise_and),
     "__or__": operator(bitwise_or), "__ror__": operator(bitwise_or), "__ior__": inplace(bitwise_or),
     "__xor__": operator(bitwise_xor), "__rxor__": operator(bitwise_xor), "__ixor__": inplace(bitwise_xor),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -363,8 +364,21 @@ def _ragged(data: Any, dim: int) -> str:
     return next((text for row in data if (text := _ragged(row, dim + 1))), "")
 
 
+def _holds_tensors(data: Any) -> bool:
+    return isinstance(data, (list, tuple)) and any(isinstance(v, Tensor) or _holds_tensors(v) for v in data)
+
+
+def _leaves(data: Any) -> list[Any]:
+    """What nested lists hold, in one list; of a tensor its array."""
+    if isinstance(data, (list, tuple)):
+        return [v for part in data for v in _leaves(part)]
+    return [data.array if isinstance(data, Tensor) else data]
+
+
 def _dtype_of(array: Any, data: Any) -> dtypes.dtype:
     """The dtype of data: arrays and their elements keep theirs, Python's floats become the default."""
+    if _holds_tensors(data):
+        return functools.reduce(dtypes.promote_types, [_dtype_of(np.asarray(v), v) for v in _leaves(data)])
     found = dtypes.OF_NUMPY[array.dtype]
     while isinstance(data, (list, tuple)) and data:
         data = data[0]

@@ -410,8 +410,10 @@ def lerp(input, end, weight, *, out=None):
     return _lerp(input, end, weight, out=out)
 
 
-def where(condition, input, other, *, out=None):
-    """`input` where the condition holds, `other` elsewhere."""
+def where(condition, input=None, other=None, *, out=None):
+    """`input` where the condition holds, `other` elsewhere; of a condition alone, where it holds."""
+    if input is None and other is None:
+        return condition.nonzero(as_tuple=True)
     return _where(condition, input, other, out=out)
 
 

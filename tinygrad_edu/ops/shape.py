@@ -9,10 +9,11 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import describe, message
+from ..holder import Size
 from ..inplace import check_writable
 from ..op import expand as _expand
 from ..op import op
-from ..tensor import Size, Tensor
+from ..tensor import Tensor
 from .arguments import axes, need_tensor, sizes, wrapped, wrapped_all
 
 

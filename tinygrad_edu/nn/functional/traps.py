@@ -50,7 +50,7 @@ def no_probabilities(name: str, input: Tensor, op: str, wanted: str) -> None:
     node = input.node
     if type(node) is OpNode and node.plan.op.name == op:
         tell(
-            f"{name}: the input is the result of a {op}, but {wanted}. Training will be slow and end too early; "
+            f"{name}: the input is the result of a {op}, but {wanted}. It computes, but training goes wrong; "
             f"take the {op} out of the network."
         )
 

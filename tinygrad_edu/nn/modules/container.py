@@ -6,7 +6,7 @@ import operator
 import warnings
 from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any, TypeVar
 
 from ...tensor import Tensor
@@ -156,13 +156,12 @@ class ModuleList(_Numbered):
 
     def __repr__(self) -> str:
         """Neighbours that print alike are told once, with their number."""
-        texts = [repr(module) for module in self]
-        starts = [i for i, text in enumerate(texts) if not i or text != texts[i - 1]]
-        lines = []
-        for first, end in zip(starts, [*starts[1:], len(texts)], strict=True):
-            last = end - 1
-            label = f"({first}): " if first == last else f"({first}-{last}): {end - first} x "
-            lines.append("\n  " + indented(label + texts[first]))
+        lines, first = [], 0
+        for text, group in groupby(map(repr, self)):
+            count = len(list(group))
+            label = f"({first}): " if count == 1 else f"({first}-{first + count - 1}): {count} x "
+            lines.append("\n  " + indented(label + text))
+            first += count
         return f"{self._get_name()}({''.join(lines)}" + ("\n)" if lines else ")")
 
 
@@ -321,8 +320,8 @@ class ParameterDict(_Parameters):
             self.update(parameters)
 
     def __getitem__(self, key: str) -> Any:
-        if key not in self._keys:
-            raise KeyError(key) if isinstance(key, str) else _not_a_string(key)
+        if not isinstance(key, str):
+            raise _not_a_string(key)
         return getattr(self, key)
 
     def __setitem__(self, key: str, value: Any) -> None:

@@ -254,4 +254,4 @@ class Members:
 
 def type_name(value: Any) -> str:
     """A value's type as PyTorch calls it."""
-    return value.type() if type(value) is Tensor else f"{type(value).__module__}.{type(value).__name__}"
+    return value.type() if isinstance(value, Tensor) else f"{type(value).__module__}.{type(value).__name__}"

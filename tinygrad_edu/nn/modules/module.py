@@ -84,9 +84,10 @@ class Module(Members, Stateful, Hooked):
         with no_grad():
             for param in self._parameters.values():
                 if param is not None:
-                    grad, param.grad = param.grad, None
-                    param.data = fn(param.data)
-                    param.grad = None if grad is None else fn(grad)
+                    data, grad = fn(param.data), None if param.grad is None else fn(param.grad)
+                    param.grad = None  # it must never differ in dtype or device
+                    param.data = data
+                    param.grad = grad
             for name, buffer in self._buffers.items():
                 if is_lazy(buffer):
                     buffer.data = fn(buffer.data)

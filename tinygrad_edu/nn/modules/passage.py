@@ -21,14 +21,15 @@ class BackwardHookFunction(Function):
     """The identity on several tensors, at whose node all their gradients are seen at once."""
 
     @staticmethod
-    def forward(ctx: Any, see: Callable, *tensors: Tensor) -> Any:
+    def forward(ctx: Any, see: Callable, zeros: bool, *tensors: Tensor) -> Any:
         ctx.see = see
-        ctx.set_materialize_grads(False)
+        ctx.set_materialize_grads(zeros)
+        ctx.mark_non_differentiable(*[t for t in tensors if not t.requires_grad])
         return tensors
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
-        return (None, *ctx.see(grads))
+        return (None, None, *ctx.see(grads))
 
 
 class Passage:
@@ -41,12 +42,12 @@ class Passage:
     def enter(self, args: tuple) -> tuple:
         """The inputs, with a node behind which the gradients of all of them are known."""
         self.count = len(args)
-        self.args, self.inputs = _led_through(self._at_inputs, args)
+        self.args, self.inputs = _led_through(self._at_inputs, True, args)
         return self.args
 
     def leave(self, result: Any) -> Any:
         """The outputs, with a node at which the gradients of all of them are known."""
-        if any(self.args[i]._version is not None and self.args[i]._version.count for i in self.inputs):
+        if any(self.args[i]._version for i in self.inputs):
             raise RuntimeError(
                 f"{type(self.module).__name__}: an input was modified in place by a module with a full backward hook; "
                 "write inplace=False, or x = x.clone() in its forward"
@@ -57,10 +58,10 @@ class Passage:
             warnings.warn(f"{text} but received {type(result)}", stacklevel=4)
         if isinstance(result, tuple):
             self.width = len(result)
-            result, self.outputs = _led_through(self._at_outputs, result)
+            result, self.outputs = _led_through(self._at_outputs, False, result)
             return result
         self.width = 1
-        (result,), self.outputs = _led_through(self._at_outputs, (result,))
+        (result,), self.outputs = _led_through(self._at_outputs, False, (result,))
         return result
 
     def _at_outputs(self, grads: tuple) -> list:
@@ -109,12 +110,15 @@ def _answer(answer: Any, given: tuple, what: str, which: str) -> tuple:
     return answer
 
 
-def _led_through(see: Callable, values: tuple) -> tuple[tuple, list[int]]:
-    """The values with all tensors behind one identity, and where these stand; nowhere if none requires a gradient."""
+def _led_through(see: Callable, zeros: bool, values: tuple) -> tuple[tuple, list[int]]:
+    """The values with all tensors behind one identity, and where these stand; nowhere if none requires a gradient.
+
+    With `zeros`, the gradient of a tensor that nothing depends on is seen as 0, else as None.
+    """
     places = [i for i, v in enumerate(values) if isinstance(v, Tensor)]
     if not recording.get() or not any(values[i].requires_grad for i in places):
         return values, []
     full = list(values)
-    for i, t in zip(places, BackwardHookFunction.apply(see, *[values[i] for i in places]), strict=True):
+    for i, t in zip(places, BackwardHookFunction.apply(see, zeros, *[values[i] for i in places]), strict=True):
         full[i] = t
     return tuple(full) if type(values) is tuple else type(values)(*full), places

@@ -190,7 +190,7 @@ class RNNBase(Module):
         steps = Steps(batch_sizes)
         back = steps.backwards(x.array) if self.bidirectional else None
         layer = _packed(layer, steps, len(states))
-        out, finals = _stacked(layer, *program, reverse=lambda rows: rows.index_select(0, back))
+        out, finals = _stacked(layer, *program, reverse=lambda rows: rows.index_select(0, back))  # type: ignore[misc]
         finals = self.permute_hidden(self._as_given(finals), unsorted_indices)
         return PackedSequence(out, batch_sizes, sorted_indices, unsorted_indices), finals
 

@@ -157,8 +157,6 @@ class CosineAnnealingLR(LRScheduler):
         now = rates(self.optimizer)
         if self._is_initial:
             return now
-        if self._step_count == 1 and t > 0:  # the first step of a schedule that resumes
-            return self._get_closed_form_lr()
         if (t - 1 - period) % (2 * period) == 0:  # the step before was at the bottom, where nothing can be multiplied
             rise = (1 - math.cos(math.pi / period)) / 2
             return [lr + (base - low) * rise for lr, base in zip(now, self.base_lrs, strict=True)]
