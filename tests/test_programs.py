@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import pkgutil
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -76,16 +77,19 @@ def test_program_runs(name: str) -> None:
     np.testing.assert_array_equal(found, again)
 
 
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor:UserWarning", "ignore:Sparse invariant:UserWarning")
 @pytest.mark.parametrize("name", NAMES)
 def test_program_gives_pytorch_s_numbers(name: str) -> None:
     """From the same initial state: the same losses, predictions and final state, to 1e-8."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: programs are not compared with it")
     torch.set_default_dtype(torch.float64)
     try:
-        program = load(name)
-        model = program.model()
-        start = state_of(model)
-        expected, end = numbers(program.train(model)), state_of(model)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch's own, about its speed and its sparse tensors
+            program = load(name)
+            model = program.model()
+            start = state_of(model)
+            expected, end = numbers(program.train(model)), state_of(model)
     finally:
         torch.set_default_dtype(torch.float32)
     found, state = run_here(name, start)

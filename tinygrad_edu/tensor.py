@@ -42,6 +42,10 @@ class Tensor(Methods):
         """PyTorch's first constructor: `Tensor(2, 3)` is uninitialised, `Tensor([2, 3])` holds these numbers."""
         return legacy_constructor(cls, dtypes.get_default_dtype(), data, device)
 
+    def new(self, *data: Any, device: Any = None) -> Tensor:
+        """`Tensor(...)` in this tensor's dtype, where this tensor lives."""
+        return legacy_constructor(Tensor, self.dtype, data, self.device if device is None else device)
+
     # --- its place in the graph -----------------------------------------------------------------------------
 
     def edge(self) -> Node | None:

@@ -165,8 +165,7 @@ class Conformance:
             asked = op.supports_autograd and (check == "gradient" or op.supports_gradgrad)
             return asked and bool(self.dtypes(DIFFERENTIATED, backward=True))
         if check == "errors":
-            with quiet():
-                return op.error_inputs_func is not None and any(True for _ in op.error_inputs("cpu"))
+            return op.error_inputs_func is not None
         if check == "forms":
             return bool(op.aliases or op.method_variant or op.inplace_variant or op.supports_out)
         return True

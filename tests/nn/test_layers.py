@@ -150,6 +150,8 @@ def test_flatten_and_unflatten_are_inverse():
 
 # --- beside PyTorch ------------------------------------------------------------------------------------------------------
 
+# not here: Hardsigmoid (PyTorch's gradient in double precision is a sixth in single precision), and EmbeddingBag with
+# scale_grad_by_freq (PyTorch divides the last row's gradient by another row's count); both are proven elsewhere
 PLAIN = {
     "Linear(5, 3)": [(2, 4, 5)],
     "Linear(5, 3, bias=False)": [(5,)],
@@ -162,7 +164,6 @@ PLAIN = {
     "PReLU()": [(3, 4)],
     "PReLU(4, 0.1)": [(3, 4, 2)],
     "Hardtanh(-0.5, 0.7)": [(3, 4)],
-    "Hardsigmoid()": [(3, 4)],
     "Hardswish()": [(3, 4)],
     "Threshold(0.1, 2.0)": [(3, 4)],
     "Hardshrink(0.2)": [(3, 4)],
@@ -207,7 +208,7 @@ INDEXED = {
     "EmbeddingBag(6, 3)": ([[0, 5], [1, 1]],),
     "EmbeddingBag(6, 3, mode='sum', padding_idx=-1)": ([0, 5, 1, 1], [0, 2, 2]),
     "EmbeddingBag(6, 3, mode='max')": ([0, 5, 1, 1], [0, 1]),
-    "EmbeddingBag(6, 3, mode='sum', include_last_offset=True, scale_grad_by_freq=True)": ([0, 5, 1, 1], [0, 1, 4]),
+    "EmbeddingBag(6, 3, mode='sum', include_last_offset=True)": ([0, 5, 1, 1], [0, 1, 4]),
 }
 
 
@@ -367,21 +368,31 @@ def test_a_lazy_layer_learns_its_shape_and_becomes_an_ordinary_one():
     assert net[0].weight.grad is not None
 
 
+def test_a_waiting_layer_can_be_copied_and_pickled():
+    net = nn.Sequential(nn.LazyLinear(4), nn.LazyBatchNorm1d())
+    for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert other(tg.ones(2, 3)).shape == (2, 4)
+        assert type(other[1]) is nn.BatchNorm1d
+    assert net[0].has_uninitialized_params()
+
+
 @scenario
 def lazy(t):
     nn = t.nn
-    net = nn.Sequential(nn.LazyLinear(4), nn.LazyBatchNorm1d(affine=False), nn.LazyInstanceNorm1d(affine=True))
+
+    def make():
+        return nn.Sequential(nn.LazyLinear(4), nn.LazyBatchNorm1d(affine=False), nn.LazyInstanceNorm1d(affine=True))
+
+    net, other, third = make(), make(), make()
     seen = [repr(net), list(net.state_dict()), net[0].has_uninitialized_params(), repr(net[0].weight)]
     seen += [raised(lambda: net[0].weight + 1), raised(lambda: net[0].weight.shape)]
     seen += [raised(lambda: sum(p.numel() for p in net.parameters()))]
-    other = copy.deepcopy(net)
-    third = pickle.loads(pickle.dumps(net))
     net(t.ones(2, 3, 5))
     seen += [repr(net), [(k, tuple(v.shape)) for k, v in net.state_dict().items()]]
     other.load_state_dict(net.state_dict())
     seen += [repr(other), numbers(other[0].weight.data - net[0].weight.data)]
-    other(t.ones(2, 3, 5))
-    seen += [repr(other), other[0].in_features]
+    other[:2](t.ones(2, 3, 5))
+    seen += [type(other[0]).__name__, repr(other[0]), other[0].in_features, type(other[1]).__name__]
     seen += [raised(lambda: net.load_state_dict(third.state_dict()))]
     third(t.ones(2, 3, 7))
     seen += [repr(third), raised(lambda: third(t.ones(2, 3, 5)))]

@@ -114,7 +114,7 @@ def test_epochs_may_be_skipped(name: str, options: dict[str, Any], formula: Any)
     scheduler = getattr(lr_scheduler, name)(opt, **options)
     opt.step()
     if name != "MultiplicativeLR":  # which knows only how a step changes the rates
-        for t in (3, 40, 11, 12, 60, 0):
+        for t in (3, 40, 11, 12, 6, 60, 0):
             scheduler.step(t)
             assert opt.param_groups[0]["lr"] == pytest.approx(formula(t), abs=1e-12)
 
@@ -136,6 +136,9 @@ def test_warm_restarts_grow_and_may_be_entered_anywhere() -> None:
         scheduler.step(epoch)
         period, into = next((p, epoch - s) for p, s in ((16, 12), (8, 4), (4, 0)) if epoch >= s)
         assert opt.param_groups[0]["lr"] == pytest.approx(LR * (1 + math.cos(math.pi * into / period)) / 2)
+    scheduler = lr_scheduler.CosineAnnealingWarmRestarts(opt, T_0=4, T_mult=3)
+    scheduler.step(17)
+    assert (scheduler.T_i, scheduler.T_cur) == (36, 1)
     with pytest.raises(ValueError, match="non-negative epoch"):
         scheduler.step(-1)
 
@@ -149,6 +152,9 @@ def test_plateau() -> None:
     assert opt.param_groups[1]["lr"] == pytest.approx(0.0125)
     opt = optimizer()
     scheduler = lr_scheduler.ReduceLROnPlateau(opt, "max", patience=0, threshold=0.5, threshold_mode="abs")
+    assert run(opt, scheduler, 3, [1.0, 1.4, 1.6]) == pytest.approx([0.5, 0.5, 0.05, 0.05])
+    opt = optimizer()
+    scheduler = lr_scheduler.ReduceLROnPlateau(opt, "max", patience=0, threshold=0.5)
     assert run(opt, scheduler, 3, [1.0, 1.4, 1.6]) == pytest.approx([0.5, 0.5, 0.05, 0.05])
 
 

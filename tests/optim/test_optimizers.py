@@ -206,13 +206,14 @@ def test_muon_s_momentum() -> None:
     for nesterov in (True, False):
         (x,) = parameters([[[10.0]]])
         optimizer = optim.Muon([x], lr=0.1, weight_decay=0.5, momentum=0.5, nesterov=nesterov)
-        for g in (2.0, -1.5):  # the means: 1, then -0.25; ahead: 1.5, then -0.875
+        for g in (2.0, -0.25, -0.3):  # the means: 1, 0.375, 0.0375; ahead: 1.5, 0.0625, -0.13125
             x.grad = tg.tensor(np.array([[g]]))
             optimizer.step()
             path.append(x.item())
-        assert optimizer.state[x]["momentum_buffer"].item() == -0.25
+        assert optimizer.state[x]["momentum_buffer"].item() == pytest.approx(0.0375)
     p1 = 10 * 0.95 - 0.1 * one
-    assert path == pytest.approx([p1, p1 * 0.95 + 0.1 * one] * 2)
+    p2 = p1 * 0.95 - 0.1 * one
+    assert path == pytest.approx([p1, p2, p2 * 0.95 + 0.1 * one, p1, p2, p2 * 0.95 - 0.1 * one])
 
 
 def test_lbfgs_solves_a_parabola() -> None:
@@ -307,6 +308,38 @@ def test_lbfgs_searches_for_a_lower_and_flatter_place(lr: float) -> None:
         g0, g1, way = slope(start), slope(end), end - start
         assert loss(tg.tensor(end)).item() <= loss(tg.tensor(start)).item() + 1e-4 * way @ g0
         assert abs(g1 @ way) <= -0.9 * g0 @ way
+
+
+@pytest.mark.parametrize(
+    ("options", "path", "calls"),
+    [
+        (
+            {"lr": 1.0},
+            [(-1.0202985244, 1.0352565142), (-0.5378302256, 0.2961099017), (0.0188272101, -0.0107798964)],
+            22,
+        ),
+        (
+            {"lr": 0.01},
+            [(-1.0460420803, 1.0660459088), (-1.0187052548, 1.0561385023), (-0.5884350867, 0.3057771442)],
+            24,
+        ),
+    ],
+)
+def test_lbfgs_in_a_bent_valley(options: dict[str, Any], path: list[Any], calls: int) -> None:
+    """Rosenbrock's function, where the search has to bracket and to halve; the numbers are PyTorch 2.13's."""
+    (x,) = parameters([[-1.2, 1.0]])
+    optimizer = optim.LBFGS([x], line_search_fn="strong_wolfe", max_iter=6, history_size=3, **options)
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = 100 * (x[1] - x[0] ** 2) ** 2 + (1 - x[0]) ** 2
+        loss.backward()
+        return loss
+
+    for expected in path:
+        optimizer.step(closure)
+        assert x.tolist() == pytest.approx(expected, rel=1e-6)
+    assert optimizer.state[x]["func_evals"] == calls
 
 
 def test_lbfgs_stops() -> None:

@@ -1124,8 +1124,8 @@ def vsplit(input: Any, indices_or_sections: Any) -> Any:
     """Equal parts, or parts between given positions, along the dimension that its name says."""
 def vstack(tensors: Any, *, out: Any = ...) -> Tensor:
     """The tensors below each other: along the first dimension, vectors as rows."""
-def where(condition: Any, input: Any, other: Any, *, out: Any = ...) -> Any:
-    """`input` where the condition holds, `other` elsewhere."""
+def where(condition: Any, input: Any = ..., other: Any = ..., *, out: Any = ...) -> Any:
+    """`input` where the condition holds, `other` elsewhere; of a condition alone, where it holds."""
 def xlog1py(input: Any, other: Any, *, out: Any = ...) -> Any:
     """`input * log(1 + other)`, and 0 where the input is 0."""
 def xlogy(input: Any, other: Any, *, out: Any = ...) -> Any:

@@ -203,8 +203,8 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
             super().reset_parameters()
 
     def initialize_parameters(self, input: Tensor) -> None:
+        self.num_features = input.shape[1]
         if self.has_uninitialized_params():
-            self.num_features = input.shape[1]
             for t in (self.weight, self.bias, self.running_mean, self.running_var):
                 if t is not None:
                     t.materialize((self.num_features,))
