@@ -93,7 +93,8 @@ class Plan:
         kept = (
             [_recorded(node, *pair) for pair in zip(self.kinds, node.kept, strict=True)] if create_graph else node.kept
         )
-        edges, found = node.edges, []
+        edges = node.edges
+        found: list[tuple[graph.Node, Any]] = []
         for positions, rule, results, spots in self.rules:
             gs = [g]
             if self.op.many:

@@ -114,7 +114,14 @@ def sequences(t):
 def module_lists(t):
     nn = t.nn
     net = nn.ModuleList([nn.ReLU(), nn.ReLU(), nn.Linear(2, 2), nn.Sequential(nn.ReLU()), nn.Sequential(nn.ReLU())])
-    seen = [repr(net), len(net), repr(net[1:3]), repr(net[-1]), repr(nn.ModuleList()), repr(net + nn.ModuleList([nn.Tanh()]))]
+    seen = [
+        repr(net),
+        len(net),
+        repr(net[1:3]),
+        repr(net[-1]),
+        repr(nn.ModuleList()),
+        repr(net + nn.ModuleList([nn.Tanh()])),
+    ]
     net += [nn.Tanh()]
     net.insert(2, nn.GELU())
     net.append(nn.ELU())

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import OutOfMemoryError
 from .place import _index, cupy, is_available
-
 
 _peak: dict[str, int] = {"allocated": 0, "reserved": 0}  # the largest numbers that were asked for
 

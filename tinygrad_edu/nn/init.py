@@ -273,7 +273,8 @@ def _former(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return former
 
 
-uniform, normal, constant, eye, dirac = map(_former, (uniform_, normal_, constant_, eye_, dirac_))
+uniform, normal, constant = _former(uniform_), _former(normal_), _former(constant_)
+eye, dirac = _former(eye_), _former(dirac_)
 xavier_uniform, xavier_normal = _former(xavier_uniform_), _former(xavier_normal_)
 kaiming_uniform, kaiming_normal = _former(kaiming_uniform_), _former(kaiming_normal_)
 orthogonal, sparse = _former(orthogonal_), _former(sparse_)

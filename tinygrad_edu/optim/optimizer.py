@@ -169,7 +169,7 @@ class Optimizer:
                 f"{type(self).__name__}.step(): none of the {len(params)} parameters requires a gradient, so that "
                 "nothing is trained; write requires_grad_() before the optimizer is made"
             )
-            warnings.warn(text, UserWarning, stacklevel=4)
+            warnings.warn(text, UserWarning, stacklevel=3)
 
     # --- what is saved --------------------------------------------------------------------------------------------
 

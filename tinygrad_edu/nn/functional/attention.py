@@ -156,18 +156,18 @@ def multi_head_attention_forward(
         bias = padding if bias is None else bias + padding
 
     dropout_p = dropout_p if training else 0.0
-    weights = None
+    shares: Tensor | None = None
     if need_weights:
         scores = (q * (1 / math.sqrt(size))) @ k.mT  # (B, H, T, S)
-        weights = dropout((scores if bias is None else scores + bias).softmax(-1), dropout_p)
-        out = weights @ v
-        weights = weights.mean(1) if average_attn_weights else weights
-        weights = weights if batched else weights.squeeze(0)
+        shares = dropout((scores if bias is None else scores + bias).softmax(-1), dropout_p)
+        out = shares @ v
+        shares = shares.mean(1) if average_attn_weights else shares
+        shares = shares if batched else shares.squeeze(0)
     else:
         out = scaled_dot_product_attention(q, k, v, bias, dropout_p)
     out = out.permute(2, 0, 1, 3).reshape(length, batch, width)
     out = linear(out, out_proj_weight, out_proj_bias)
-    return (out if batched else out.squeeze(1)), weights
+    return (out if batched else out.squeeze(1)), shares
 
 
 def _check_heads(query, key, value, key_padding_mask, attn_mask, num_heads):

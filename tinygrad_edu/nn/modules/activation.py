@@ -151,7 +151,7 @@ class Hardtanh(_Activation):
 class ReLU6(Hardtanh):
     """min(max(x, 0), 6)"""
 
-    _shown = ()
+    _shown = ()  # type: ignore[assignment]
 
     def __init__(self, inplace: bool = False) -> None:
         super().__init__(0.0, 6.0, inplace)

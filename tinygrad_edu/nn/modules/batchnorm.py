@@ -32,9 +32,9 @@ class _NormBase(Module):
 
     weight: Parameter | None
     bias: Parameter | None
-    running_mean: Tensor | None
-    running_var: Tensor | None
-    num_batches_tracked: Tensor | None
+    running_mean: Any  # a tensor, or None
+    running_var: Any
+    num_batches_tracked: Any
 
     def __init__(
         self,

@@ -80,7 +80,7 @@ class _Numbered(Module):
 
     def pop(self, key: int | slice) -> Any:
         """Take a module out."""
-        found = self[key]
+        found = self[key]  # type: ignore[index]  # the subclasses have it
         del self[key]
         return found
 
@@ -91,7 +91,7 @@ class Sequential(_Numbered):
     def __init__(self, *args: Any) -> None:
         super().__init__()
         if len(args) == 1 and isinstance(args[0], OrderedDict):
-            named = args[0].items()
+            named: Iterable = args[0].items()
         else:
             named = ((str(i), module) for i, module in enumerate(args))
         for name, module in named:
@@ -217,7 +217,7 @@ class ModuleDict(Module):
             self[key] = module
 
 
-def _pairs(container: Module, items: Any) -> Iterable[tuple[str, Any]]:
+def _pairs(container: Module, items: Any) -> Any:
     """The names and values of a mapping, or of a sequence of pairs."""
     what = f"{type(container).__name__}.update"
     if isinstance(items, (Mapping, ModuleDict, ParameterDict)):
@@ -225,7 +225,8 @@ def _pairs(container: Module, items: Any) -> Iterable[tuple[str, Any]]:
     if not isinstance(items, Iterable):
         kind = type(items).__name__
         raise TypeError(f"{what} should be called with an iterable of key/value pairs, but got {kind}")
-    pairs = list(items)
+    pairs: list[Any] = list(items)
+    pair: Any
     for i, pair in enumerate(pairs):
         if not isinstance(pair, Iterable):
             raise TypeError(f"{what} sequence element #{i} should be Iterable; is {type(pair).__name__}")

@@ -193,7 +193,7 @@ REGISTRATION: dict[str, OrderedDict[int, Callable]] = {
 }  # called when a module is given one of these
 
 
-def registered(kind: str, module: Module, name: str, value: Any) -> Any:
+def registered(kind: str, module: Any, name: str, value: Any) -> Any:
     """The value that is to be registered, as the hooks leave it."""
     for hook in REGISTRATION[kind].values():
         answer = hook(module, name, value)

@@ -21,8 +21,8 @@ class Members:
     """The part of `Module` that keeps its members."""
 
     _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
-    _modules: dict[str, Module | None]
+    _buffers: dict[str, Any]  # tensors or None
+    _modules: dict[str, Any]  # modules or None
     _non_persistent_buffers_set: set[str]  # the buffers that are no part of the state dict
 
     # --- what it is made of ---------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class Members:
         """Add a submodule."""
         self.add_module(name, module)
 
-    def get_submodule(self, target: str) -> Module:
+    def get_submodule(self, target: str) -> Any:
         """The submodule at a dotted path."""
         found = self
         for part in target.split(".") if target else ():
@@ -186,7 +186,7 @@ class Members:
 
     def named_modules(
         self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True
-    ) -> Iterator[tuple[str, Module]]:
+    ) -> Iterator[tuple[str, Any]]:
         """This module and all below it, each once, with their dotted names."""
         memo = set() if memo is None else memo
         if self in memo:

@@ -70,7 +70,7 @@ class _Table(Module):
         return options
 
     @classmethod
-    def _on(cls, embeddings: Tensor, **options: Any) -> Any:
+    def _on(cls: Any, embeddings: Tensor, **options: Any) -> Any:
         if embeddings.dim() != 2:
             wrong = f"Embeddings parameter is expected to be 2-dimensional, not {list(embeddings.shape)}"
             raise AssertionError(wrong)

@@ -14,7 +14,7 @@ from ..parameter import Parameter, is_lazy
 from .hooks import Hooks
 
 if TYPE_CHECKING:
-    from .module import Module
+    pass
 
 __all__ = ["Stateful"]
 
@@ -37,8 +37,8 @@ class Stateful:
 
     _version: int = 1  # of the layout of a state dict, as PyTorch counts it
     _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
-    _modules: dict[str, Module | None]
+    _buffers: dict[str, Any]  # tensors or None
+    _modules: dict[str, Any]  # modules or None
     _non_persistent_buffers_set: set[str]
     _own_hooks: Callable[[], Hooks]
 
@@ -57,7 +57,8 @@ class Stateful:
         if args:
             text = "Positional args are being deprecated, use kwargs instead: destination=, prefix=, keep_vars="
             warnings.warn(text, FutureWarning, stacklevel=2)
-            destination, prefix, keep_vars = (*args, *(destination, prefix, keep_vars)[len(args) :])
+            given: Any = (*args, *(destination, prefix, keep_vars)[len(args) :])
+            destination, prefix, keep_vars = given
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()

@@ -68,10 +68,10 @@ class LRScheduler:
         if "step" in vars(self.optimizer):
             text = "Seems like `optimizer.step()` has been overridden after learning rate scheduler initialization."
             if not hasattr(self.optimizer.step, "_wrapped_by_lr_sched"):
-                warnings.warn(f"{text} {_ORDER}", UserWarning, stacklevel=4)
+                warnings.warn(f"{text} {_ORDER}", UserWarning, stacklevel=3)
         elif not self.optimizer._opt_called:
             text = "Detected call of `lr_scheduler.step()` before `optimizer.step()`."
-            warnings.warn(f"{text} {_ORDER}", UserWarning, stacklevel=4)
+            warnings.warn(f"{text} {_ORDER}", UserWarning, stacklevel=3)
 
     def _update_lr(self, epoch: int | None = None) -> None:
         self._get_lr_called_within_step = True
