@@ -205,7 +205,8 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
     def initialize_parameters(self, input: Tensor) -> None:
         self.num_features = input.shape[1]
         if self.has_uninitialized_params():
-            for t in (self.weight, self.bias, self.running_mean, self.running_var):
+            lazy: list[Any] = [self.weight, self.bias, self.running_mean, self.running_var]
+            for t in lazy:
                 if t is not None:
                     t.materialize((self.num_features,))
             self.reset_parameters()

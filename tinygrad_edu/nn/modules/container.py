@@ -226,12 +226,11 @@ def _pairs(container: Module, items: Any) -> Any:
         kind = type(items).__name__
         raise TypeError(f"{what} should be called with an iterable of key/value pairs, but got {kind}")
     pairs: list[Any] = list(items)
-    pair: Any
     for i, pair in enumerate(pairs):
         if not isinstance(pair, Iterable):
             raise TypeError(f"{what} sequence element #{i} should be Iterable; is {type(pair).__name__}")
-        if len(pair) != 2:
-            raise ValueError(f"{what} sequence element #{i} has length {len(pair)}; 2 is required")
+        if (length := len(list(pair))) != 2:
+            raise ValueError(f"{what} sequence element #{i} has length {length}; 2 is required")
     return pairs
 
 
