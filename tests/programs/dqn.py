@@ -11,8 +11,8 @@ import torch.optim as optim
 
 Transition = namedtuple("Transition", ("state", "action", "next_state", "reward"))
 BATCH_SIZE, GAMMA, TAU = 16, 0.9, 0.05
-device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-device = torch.device("cpu")
+no_cuda = True
+device = torch.device("cuda" if not no_cuda and torch.cuda.is_available() else "cpu")
 
 
 class ReplayMemory(object):

@@ -131,11 +131,11 @@ def train(net):
     optimizer = net.configure_optimizers(0.1, 1e-2, (0.9, 0.95))
     losses = []
     for _ in range(3):
-        for micro_step in range(2):  # gradient accumulation
+        for _ in range(2):  # gradient accumulation
             X, Y = get_batch(rng, data, net.config)
             _, loss = net(X, Y)
             (loss / 2).backward()
-            losses.append(loss.item() + 0 * micro_step)
+            losses.append(loss.item())
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

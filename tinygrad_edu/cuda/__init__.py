@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from ..errors import OutOfMemoryError
 from ..tensor_types import ON_GPU as _types
 from . import amp, nvtx
 from .memory import (
-    OutOfMemoryError,
     empty_cache,
     max_memory_allocated,
     max_memory_cached,

@@ -125,7 +125,7 @@ def add_rows(target: Any, position: Any, rows: Any) -> None:
         target[position] += rows
         return
     starts = np.concatenate((np.zeros(1, np.int64), np.flatnonzero(steps) + 1))
-    target[position[starts]] += np.add.reduceat(rows, starts, axis=0)
+    target[position[starts]] += np.add.reduceat(rows, starts, axis=0, dtype=target.dtype)
 
 
 # --- reading an index: what stands between the brackets ------------------------------------------------------------------------

@@ -393,8 +393,10 @@ def _edges(x, bins, limits):
         return bins.array
     if bins <= 0:
         raise RuntimeError(message("histogram()", f"bins must be > 0, but got {bins}"))
-    low, high = _limits("histogram", x, *(limits or (0.0, 0.0)), 0.5)
-    return np.linspace(low, high, bins + 1, dtype=x.dtype)
+    low, high = map(x.dtype.type, _limits("histogram", x, *(limits or (0.0, 0.0)), 0.5))
+    # from the nearer end, in the type of the elements: what lies on an edge falls on the same side as in PyTorch
+    k, step = np.arange(bins + 1).astype(x.dtype), (high - low) / x.dtype.type(bins)
+    return np.where(k < (bins + 1) // 2, low + step * k, high - step * (bins - k))
 
 
 METHODS = "bincount corrcoef cov histc histogram median nanmedian nanquantile quantile std var"
