@@ -288,7 +288,7 @@ class Conformance:
         curved = [n for n, g in enumerate(their_gs) if g is not None and g.requires_grad]
         if curved:
             their_hs = their_gradients([their_gs[n] for n in curved], [vectors[n] for n in curved], their_leaves, False)
-        return compare_gradients(hs, their_hs, their_leaves, "second gradient ", sample.values)
+        return compare_gradients(hs, their_hs, their_leaves, "second gradient ", sample.values, 1000.0)
 
     def errors(self) -> None:
         """Wrong inputs raise the same type of exception, or a subclass."""
@@ -416,11 +416,11 @@ def our_gradients(outs: list, cts: list, leaves: list, second: bool) -> list[Ten
     return [t.grad for t in leaves]
 
 
-def compare_gradients(gs: list, their_gs: list, leaves: list, what: str, values: bool) -> int:
+def compare_gradients(gs: list, their_gs: list, leaves: list, what: str, values: bool, widened: float = 100.0) -> int:
     """Gradients agree; none at all is the same as zeros."""
     compared = 0
     for n, (g, their_g, leaf) in enumerate(zip(gs, their_gs, leaves, strict=True)):
         g = wrap(np.zeros(leaf.shape, dtype(leaf.dtype).numpy)) if g is None else g
         their_g = torch.zeros_like(leaf) if their_g is None else their_g.to_dense()
-        compared += same(g, their_g, f"{what}{n}: ", values, widened=100.0)
+        compared += same(g, their_g, f"{what}{n}: ", values, widened)
     return compared

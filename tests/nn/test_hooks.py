@@ -131,6 +131,16 @@ def test_writing_into_an_input_behind_a_backward_hook_is_refused():
         net(tg.ones(2, requires_grad=True) * 2)
 
 
+def test_an_input_that_was_written_before_is_no_trouble():
+    net = Scaled()
+    net.register_full_backward_hook(lambda *args: None)
+    a, b = tg.ones(2, requires_grad=True) * 2, tg.ones(2)
+    for t in (a, b):
+        t.add_(1)
+    net(a, b).sum().backward()
+    net(b, a).sum().backward()
+
+
 def test_the_result_may_be_written_into():
     net = nn.Tanh()
     net.register_full_backward_hook(lambda m, gi, go: None)

@@ -88,7 +88,7 @@ def trunc_normal_(
 
     with no_grad():
         drawn = tensor.new_empty(tensor.numel())
-        waiting = arange(tensor.numel())
+        waiting = arange(tensor.numel(), device=tensor.device)
         while waiting.numel():
             x, taken = candidates(waiting.numel())
             drawn[waiting[taken]] = x[taken]
@@ -248,7 +248,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     with no_grad():
         tensor.normal_(0, std, generator=generator)
         for column in range(columns):
-            tensor[randperm(rows, generator=generator)[:zeros], column] = 0
+            tensor[randperm(rows, generator=generator, device=tensor.device)[:zeros], column] = 0
     return tensor
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from .. import devices
 from ..op import expand, op
 from ..tensor import wrap
-from .activations import _logsigmoid, _softplus
+from .activations import _logsigmoid
 from .complexes import abs
 from .creation import full_like
 from .joining import cat, stack, unbind
@@ -130,7 +130,7 @@ def _logits_grad(g, x, y, weight, pos_weight, reduction):
 
 
 def _logits_target_grad(g, x, weight, pos_weight, reduction):
-    slope = -x if pos_weight is None else _softplus(-x) * (pos_weight - 1) - x
+    slope = -x if pos_weight is None else _logsigmoid(x) * (1 - pos_weight) - x
     slope = slope if weight is None else slope * weight
     return slope * _share(g, slope.shape, reduction)
 
@@ -323,7 +323,7 @@ def _margin_ranking_loss(x1, x2, target, margin=0.0, reduction="mean"):
 
 def _soft_margin_loss(x, target, reduction="mean"):
     """log(1 + exp(-target x))"""
-    return _reduced(_softplus(-target * x), reduction)
+    return _reduced(-_logsigmoid(target * x), reduction)
 
 
 def _multilabel_soft_margin_loss(x, target, weight=None, reduction="mean"):

@@ -54,7 +54,9 @@ def _mismatch(x, y):
         wrong = f"the last dimension of the first ({a[-1]}) must be as long as the columns of the second ({b[-2:][0]})"
     else:
         wrong = f"the batch dimensions {list(a[:-2])} and {list(b[:-2])} cannot be broadcast together"
-    return RuntimeError(message(f"matmul({describe(x)}, {describe(y)})", wrong, instead="y.mT if y is transposed"))
+    fits = len(a) > 1 and len(b) > 1 and a[-1] == b[-1]
+    instead = "the second one's .mT, if it has its rows where its columns should be" if fits else ""
+    return RuntimeError(message(f"matmul({describe(x)}, {describe(y)})", wrong, instead=instead))
 
 
 def _matmul_grad_x(g, y):
@@ -82,6 +84,11 @@ def linear(x, weight, bias=None):
     try:
         out = _times(x, weight.T)
     except ValueError:
+        if x.ndim and x.shape[-1] != weight.shape[-1]:
+            sizes = f"{math.prod(x.shape[:-1])}x{x.shape[-1]} and {'x'.join(map(str, weight.T.shape))}"
+            wrong = f"mat1 and mat2 shapes cannot be multiplied ({sizes}): the weight takes {weight.shape[-1]} features"
+            text = message(f"linear({describe(x)}, {describe(weight)})", f"{wrong}, the input has {x.shape[-1]}")
+            raise RuntimeError(text) from None
         raise _mismatch(x, weight.T) from None
     if bias is None:
         return out

@@ -328,9 +328,9 @@ def histc(input, bins=100, min=0, max=0):
     if bins <= 0:
         raise RuntimeError(message("histc()", f"bins must be > 0, but got {bins}"))
     x = input.array.reshape(-1)
-    low, high = _limits("histc", x, float(min), float(max), 1.0)
+    low, high = map(x.dtype.type, _limits("histc", x, float(min), float(max), 1.0))
     x = x[(x >= low) & (x <= high)]
-    place = np.minimum(((x - low) * (bins / (high - low))).astype(np.int64), bins - 1)
+    place = np.minimum(((x - low) * bins / (high - low)).astype(np.int64), bins - 1)
     return wrap(np.bincount(place, minlength=bins).astype(x.dtype))
 
 

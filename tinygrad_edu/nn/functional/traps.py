@@ -68,7 +68,7 @@ def no_one_hot(name: str, target: Tensor, classes: int) -> None:
 def no_flags(name: str, target: Tensor) -> None:
     """Flags of 0 and 1 for each class, where the numbers of the classes are wanted, ended by -1."""
     t = target.array
-    if t.ndim and t.shape[-1] > 2 and t.size and t.min() == 0 and t.max() == 1:
+    if type(t) is np.ndarray and t.ndim and t.shape[-1] > 2 and t.size and t.min() == 0 and t.max() == 1:
         tell(
             f"{name}: the target holds only 0 and 1, which are read as classes 0 and 1; it is to list each sample's "
             "classes, ended by -1. For flags write multilabel_soft_margin_loss or binary_cross_entropy_with_logits."

@@ -280,7 +280,7 @@ def call(module: Module, args: tuple, kwargs: dict) -> Any:
         return result
     except Exception:
         for own in both:
-            for number in own.always & own._forward_hooks.keys() - heard:
+            for number in sorted(own.always & own._forward_hooks.keys() - heard):
                 _tell(own._forward_hooks[number], module, args, kwargs if number in own.with_kwargs else None, result)
         raise
 

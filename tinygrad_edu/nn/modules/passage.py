@@ -47,7 +47,8 @@ class Passage:
 
     def leave(self, result: Any) -> Any:
         """The outputs, with a node at which the gradients of all of them are known."""
-        if any(self.args[i]._version for i in self.inputs):
+        # those that require a gradient are copies: they were not written before
+        if any(self.args[i].requires_grad and self.args[i]._version for i in self.inputs):
             raise RuntimeError(
                 f"{type(self.module).__name__}: an input was modified in place by a module with a full backward hook; "
                 "write inplace=False, or x = x.clone() in its forward"
