@@ -14,7 +14,9 @@ from . import catalogue
 from .harness import CHECKS, Conformance
 from .translation import ENTRIES
 
-GAPS = json.loads((Path(__file__).parent / "known_gaps.json").read_text())
+HERE = Path(__file__).parent
+GAPS = json.loads((HERE / "known_gaps.json").read_text())
+TABLE = HERE.parents[1] / "docs" / "compatibility.md"
 CLASSES = catalogue.assign((full, op.name) for full, op in ENTRIES.items())
 
 
@@ -46,3 +48,13 @@ def test_known_gaps_name_entries_and_give_reasons() -> None:
         assert gap["checks"], f"{name}: no check is listed"
         assert set(gap["checks"]) <= {*CHECKS, "missing"}
         assert gap["reason"], f"{name}: the reason is not given"
+
+
+def test_the_table_in_the_documentation_is_current() -> None:
+    rows = {line.split(" | ")[0].strip("| "): line for line in TABLE.read_text().splitlines() if line.startswith("| ")}
+    for name, (kind, group) in CLASSES.items():
+        if kind != "left out":
+            assert f"| {group} |" in rows[name], f"{name}: write the table again"
+            words = rows[name].split(" | ")[2:7]
+            failing = [check for check, word in zip(CHECKS, words, strict=True) if word == "fail"]
+            assert failing == GAPS.get(name, {"checks": []})["checks"], f"{name}: write the table again"
