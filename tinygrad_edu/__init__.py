@@ -91,8 +91,8 @@ cfloat, cdouble = complex64, complex128
 newaxis = None
 
 _LATER = frozenset(
-    "accelerator amp backends compat compiler cpu cuda distributed distributions fft func hub jit linalg mps multiprocessing nn "
-    "onnx optim profiler serialization signal sparse special testing types utils version xpu".split()
+    "accelerator amp backends compat compiler cpu cuda datasets distributed distributions fft func hub jit linalg mps "
+    "multiprocessing nn onnx optim profiler serialization signal sparse special testing types utils version viz xpu".split()
 )  # modules
 
 _HOMES = {

@@ -1,0 +1,94 @@
+"""The small networks written by hand in NumPy, as a careful programmer would: what an engine can hope to come near."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Update = Callable[..., Callable[[list[np.ndarray]], None]]
+
+
+def mlp(sizes: tuple[int, ...], x: np.ndarray, y: np.ndarray, update: Update, **options: Any) -> Callable[[], float]:
+    """A step of training: linear layers with relu between them, cross-entropy, every gradient written out."""
+    rng = np.random.default_rng(0)
+    weights = [rng.standard_normal((i, o), dtype=np.float32) / i**0.5 for i, o in zip(sizes, sizes[1:], strict=False)]
+    weights = [w.astype(np.float32) for w in weights]
+    biases = [np.zeros(o, np.float32) for o in sizes[1:]]
+    advance = update([*weights, *biases], **options)
+    rows, n = np.arange(len(y)), len(y)
+
+    def step() -> float:
+        inputs, out = [], x
+        for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
+            inputs.append(out)
+            out = out @ w
+            out += b
+            if k < len(weights) - 1:
+                np.maximum(out, 0, out=out)
+        out -= out.max(1, keepdims=True)
+        p = np.exp(out)
+        total = p.sum(1, keepdims=True)
+        loss = float((np.log(total[:, 0]) - out[rows, y]).mean())
+        p /= total
+        p[rows, y] -= 1
+        p /= n
+        g, dw, db = p, [], []
+        for k in range(len(weights) - 1, -1, -1):
+            dw.append(inputs[k].T @ g)
+            db.append(g.sum(0))
+            if k:
+                g = g @ weights[k].T
+                g *= inputs[k] > 0
+        advance([*dw[::-1], *db[::-1]])
+        return loss
+
+    return step
+
+
+def sgd(parameters: list[np.ndarray], lr: float) -> Callable[[list[np.ndarray]], None]:
+    """p -= lr g"""
+
+    def advance(gradients: list[np.ndarray]) -> None:
+        for p, g in zip(parameters, gradients, strict=True):
+            g *= lr
+            p -= g
+
+    return advance
+
+
+def momentum(parameters: list[np.ndarray], lr: float, momentum: float) -> Callable[[list[np.ndarray]], None]:
+    """b = momentum b + g; p -= lr b"""
+    buffers = [np.zeros_like(p) for p in parameters]
+
+    def advance(gradients: list[np.ndarray]) -> None:
+        for p, g, b in zip(parameters, gradients, buffers, strict=True):
+            b *= momentum
+            b += g
+            p -= lr * b
+
+    return advance
+
+
+def adam(parameters: list[np.ndarray], lr: float) -> Callable[[list[np.ndarray]], None]:
+    """Adam with its usual constants."""
+    means, squares = [np.zeros_like(p) for p in parameters], [np.zeros_like(p) for p in parameters]
+    t = 0
+
+    def advance(gradients: list[np.ndarray]) -> None:
+        nonlocal t
+        t += 1
+        size = lr / (1 - 0.9**t)
+        correction = (1 - 0.999**t) ** 0.5
+        for p, g, m, v in zip(parameters, gradients, means, squares, strict=True):
+            m *= 0.9
+            m += 0.1 * g
+            v *= 0.999
+            v += 0.001 * (g * g)
+            scale = np.sqrt(v)
+            scale /= correction
+            scale += 1e-8
+            p -= size * m / scale
+
+    return advance

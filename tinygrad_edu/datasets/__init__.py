@@ -1,0 +1,1 @@
+"""Data to learn with: embedded, generated, and downloaded on demand."""
