@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,7 @@ Update = Callable[..., Callable[[list[np.ndarray]], None]]
 def mlp(sizes: tuple[int, ...], x: np.ndarray, y: np.ndarray, update: Update, **options: Any) -> Callable[[], float]:
     """A step of training: linear layers with relu between them, cross-entropy, every gradient written out."""
     rng = np.random.default_rng(0)
-    weights = [rng.standard_normal((i, o), dtype=np.float32) / i**0.5 for i, o in zip(sizes, sizes[1:], strict=False)]
-    weights = [w.astype(np.float32) for w in weights]
+    weights = [rng.standard_normal((i, o), dtype=np.float32) / np.float32(i**0.5) for i, o in pairwise(sizes)]
     biases = [np.zeros(o, np.float32) for o in sizes[1:]]
     advance = update([*weights, *biases], **options)
     rows, n = np.arange(len(y)), len(y)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -55,11 +56,14 @@ def mlp(sizes: tuple[int, ...], batch: int, optimizer: str, **options: Any) -> d
         nn = torch.nn
         torch.manual_seed(0)
         layers: list[Any] = []
-        for i, o in zip(sizes, sizes[1:], strict=False):
+        for i, o in pairwise(sizes):
             layers += [nn.Linear(i, o), nn.ReLU()]
         model = nn.Sequential(*layers[:-1])
         return training(
-            torch, model, getattr(torch.optim, optimizer)(model.parameters(), **options), *data((batch, sizes[0]), sizes[-1])
+            torch,
+            model,
+            getattr(torch.optim, optimizer)(model.parameters(), **options),
+            *data((batch, sizes[0]), sizes[-1]),
         )
 
     def hand() -> Step:

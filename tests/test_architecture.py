@@ -10,10 +10,10 @@ from tinygrad_edu.ops import FAMILIES
 
 PACKAGE = Path(tinygrad_edu.__file__).parent
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("version", "threads", "profiler", "errors", "sums", "dtypes", "devices"),
+    ("version", "threads", "profiler", "errors", "sums", "dtypes", "devices", "storage"),
     ("autograd.modes", "autograd.graph"),
     ("holder", "tensor", "tensor_types", "printing"),
-    ("plan", "promotion", "call", "op", "inplace"),
+    ("plan", "promotion", "call", "written", "op", "inplace"),
     (*(f.__name__.removeprefix("tinygrad_edu.") for f in FAMILIES), "ops"),
     ("autograd", "serialization", "random", "linalg", "fft", "special", "signal", "lowrank"),
     ("nn.functional", "nn.init", "nn.parameter", "nn.modules", "nn.parallel", "nn.attention", "nn.utils", "nn"),

@@ -1,12 +1,11 @@
 """What happens when an operation is called: compute on arrays, wrap the result, record a node if a gradient is wanted.
 
-There are three forms of the call: the general one, and two short ones for the operations of one and two arguments that
-most of a program consists of.
+This is the call in general. Most calls need little of it; for these `written.py` writes a shorter one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,186 +20,59 @@ from .tensor import Tensor, TensorNode, new, wrap
 if TYPE_CHECKING:
     from .op import Op
 
-ndarray = np.ndarray
-F32, F64 = np.dtype("float32"), np.dtype("float64")
-MISSING = object()
 
-
-def caller(op: Op) -> Any:
-    """The function that users call."""
-    op.general = general = _general(op)
-    simple = not (op.view or op.several or op.sequence or op.keeps or op.plain)
-    if simple and len(op.names) == 1:
-        return _unary(op, general)
-    if simple and len(op.names) == op.required == 2:
-        return binary(op, general)
-    return general
-
-
-def _unary(op: Op, general: Callable) -> Callable:
-    """A call of its own for one argument: a third of the Python steps of the general one."""
-    forward, plans, differentiable = op.forward, op.plans, op.differentiable
-
-    def call(x: Any = MISSING, /, **options: Any) -> Any:
-        if not isinstance(x, Tensor) or options:
-            if type(x) is ndarray and not options:
-                return forward(x)
-            return general(x, **options) if x is not MISSING else general(**options)
-        a, nx = x.array, x.node
-        try:
-            out = forward(a)
-        except Exception:
-            return general(x)
-        if type(out) is not ndarray or out.dtype is not a.dtype:
-            out = settle(op, out, (a,))
-            nx = nx if out.dtype.kind in "fc" else None
-        t = new(Tensor)
-        t.array, t.node = out, None
-        if nx is not None and differentiable and (mode := recording.get()):
-            if nx.version is not None:
-                nx = x.edge()
-                if nx is None:
-                    return t
-            plan = plans.get(1) or op.plan(1)
-            t.node = node = new(OpNode)
-            node.plan, node.edges, node.shape = plan, (nx,), out.shape
-            node.kept = plan.pick((a, out)) if plan.pick is not None else ()
-            node.version = node.hooks = None
-            node.number = tick()
-            if mode is not True:
-                mode.recorded(node, (x,), [t])
-        return t
-
-    return call
-
-
-def binary(op: Op, general: Callable) -> Callable:
-    """A call of its own for two arguments: tensors of one dtype, or a tensor and a number."""
-    forward, plans, differentiable = op.forward, op.plans, op.differentiable
-    numbers = 1 not in op.tensors
-
-    def call(x: Any = MISSING, y: Any = MISSING, /, **options: Any) -> Any:
-        if not isinstance(x, Tensor) or options:
-            if type(x) is ndarray and type(y) is ndarray and not options:
-                return forward(x, y)
-            return general(*[v for v in (x, y) if v is not MISSING], **options)
-        a, nx = x.array, x.node
-        dtype = a.dtype
-        if isinstance(y, Tensor):
-            b, ny = y.array, y.node
-            if b.dtype is not dtype:
-                return general(x, y)
-        elif (type(y) is float or type(y) is int) and (dtype is F32 or dtype is F64) and numbers:
-            b, ny = y, None
-        else:
-            return general(*[v for v in (x, y) if v is not MISSING])
-        try:
-            out = forward(a, b)
-        except Exception:
-            return general(x, y)
-        if type(out) is not ndarray or out.dtype is not dtype:
-            out = settle(op, out, (a, b))
-            if out.dtype.kind not in "fc":
-                nx = ny = None
-        t = new(Tensor)
-        t.array, t.node = out, None
-        if (nx is not None or ny is not None) and differentiable and (mode := recording.get()):
-            if nx is not None and nx.version is not None:
-                nx = x.edge()
-            if ny is not None and ny.version is not None:
-                ny = y.edge()
-            needs = (nx is not None) + 2 * (ny is not None)
-            if not needs:
-                return t
-            plan = plans.get(needs) or op.plan(needs)
-            t.node = node = new(OpNode)
-            node.plan, node.edges, node.shape = plan, (nx, ny), out.shape
-            node.kept = plan.pick((a, b, out)) if plan.pick is not None else ()
-            node.version = node.hooks = None
-            if plan.constants:
-                node.watch = watched(plan, (x, y))
-            node.number = tick()
-            if mode is not True:
-                mode.recorded(node, (x, y), [t])
-        return t
-
-    return call
-
-
-def _general(op: Op) -> Callable:
-    """The call in general: any number of arguments, options, promotion, views, errors."""
-    required, positional, defaults, plans = op.required, op.positional, op.defaults, op.plans
-    exact = op.names.index("dtype") if "dtype" in op.names else None
-    single = not (op.several or op.keeps)
-
-    def call(*args: Any, **options: Any) -> Any:
-        into = options.pop("out", None) if options else None
-        if options or not required <= len(args) <= positional:
-            values = op.bind(args, options)
-        else:
-            values = args + defaults[len(args) :]
-        inputs = [*values[0], *values[1:]] if op.sequence else values
-        arrays, edges, needs, tensors, bit = [], [], 0, 0, 1
-        for v in inputs:
-            node = None
-            if isinstance(v, Tensor):
-                node = v.node
-                tensors |= bit
+def general(op: Op, values: Sequence[Any], into: Any = None) -> Any:
+    """The call in general: any arguments, promotion, views, several results, errors."""
+    inputs = [*values[0], *values[1:]] if op.sequence else values
+    arrays, edges, needs, tensors, bit = [], [], 0, 0, 1
+    for v in inputs:
+        node = None
+        if isinstance(v, Tensor):
+            node = v.node
+            tensors |= bit
+            if node is not None:
+                if node.version is not None:
+                    node = v.edge()
                 if node is not None:
-                    if node.version is not None:
-                        node = v.edge()
-                    if node is not None:
-                        needs |= bit
-                v = v.array
-            arrays.append(v)
-            edges.append(node)
-            bit += bit
-        if not tensors:
-            return _on_arrays(op, values)
-        for i in op.tensors:
-            if not isinstance(inputs[i], Tensor):
-                raise TypeError(not_a_tensor(op, i, inputs[i]))
-        if op.promoted and not agree(op, arrays):
-            inputs, arrays, edges, needs = unify(op, inputs)
-        first = len(values[0]) if op.sequence else 0
-        grouped = [arrays[:first], *arrays[first:]] if op.sequence else arrays
-        try:
-            out = op.run(*grouped)
-        except Exception as error:
-            moved = mended(op, inputs, error)
-            answer = call(*([moved[:first], *moved[first:]] if op.sequence else moved))
-            return answer if into is None else store(op, answer, into)
-        like = arrays if exact is None or grouped[exact] is None else ()  # an explicit dtype is not corrected
-        mode: Any = recording.get() if needs and op.differentiable else False
-        if mode:
-            plan = plans.get(needs) or op.plan(needs)
-            edges = edges[: first if op.sequence else op.arity]
-        if single:
-            if type(out) is not ndarray or out.dtype is not getattr(arrays[0], "dtype", None):
-                out = settle(op, out, like)
-            answer = t = new(Tensor)
-            t.array, t.node = out, None
-            if mode and out.dtype.kind in "fc":
-                t.node = record(plan, edges, inputs, grouped, (out,), (), tensors)
-                if mode is not True:
-                    mode.recorded(t.node, inputs, [t])
-            if op.view:
-                show(t, op, inputs[0], values[1:])
-        else:
-            count = len(out) if op.many else max(len(op.results), 1)
-            results, extras = [settle(op, each, like) for each in out[:count]], out[count:]
-            node = None
-            if mode and any(out.dtype.kind in "fc" for out in results):
-                node = record(plan, edges, inputs, grouped, results, extras, tensors)
-            answer = _wrapped(op, results, node)
-            wrapped = list(answer) if op.several else [answer]
-            for t in wrapped if op.view else ():
-                show(t, op, inputs[0], values[1:])
-            if node is not None and mode is not True:
-                mode.recorded(node, inputs, wrapped)
-        return answer if into is None else store(op, answer, into)
-
-    return call
+                    needs |= bit
+            v = v.array
+        arrays.append(v)
+        edges.append(node)
+        bit += bit
+    if not tensors:
+        return _on_arrays(op, values)
+    for i in op.tensors:
+        if not isinstance(inputs[i], Tensor):
+            raise TypeError(not_a_tensor(op, i, inputs[i]))
+    if op.promoted and not agree(op, arrays):
+        inputs, arrays, edges, needs = unify(op, inputs)
+    first = len(values[0]) if op.sequence else 0
+    grouped = [arrays[:first], *arrays[first:]] if op.sequence else arrays
+    try:
+        out = op.run(*grouped)
+    except Exception as error:
+        moved = mended(op, inputs, error)
+        return general(op, [moved[:first], *moved[first:]] if op.sequence else moved, into)
+    like = (
+        () if op.exact is not None and grouped[op.exact] is not None else arrays
+    )  # an explicit dtype is not corrected
+    mode: Any = recording.get() if needs and op.differentiable else False
+    if mode:
+        plan = op.plan(needs)
+        edges = edges[: first if op.sequence else op.arity]
+    count = len(out) if op.many else max(len(op.results), 1)
+    results, extras = ([out], ()) if op.single else (list(out[:count]), out[count:])
+    results = [settle(op, each, like) for each in results]
+    node = None
+    if mode and any(out.dtype.kind in "fc" for out in results):
+        node = record(plan, edges, inputs, grouped, results, extras, tensors)
+    answer = _wrapped(op, results, node)
+    wrapped = list(answer) if op.several else [answer]
+    for t in wrapped if op.view else ():
+        show(t, op, inputs[0], values[1:])
+    if node is not None and mode is not True:
+        mode.recorded(node, inputs, wrapped)
+    return answer if into is None else store(op, answer, into)
 
 
 def _wrapped(op: Op, results: list[Any], node: OpNode | None) -> Any:
@@ -217,7 +89,7 @@ def _wrapped(op: Op, results: list[Any], node: OpNode | None) -> Any:
 def _on_arrays(op: Op, values: Sequence[Any]) -> Any:
     """The operation inside a rule: arrays in, arrays out, nothing looked after."""
     first = values[0][0] if op.sequence and len(values[0]) else values[0]
-    if not isinstance(first, (ndarray, np.generic)) and not any(
+    if not isinstance(first, (np.ndarray, np.generic)) and not any(
         isinstance(v, np.generic) or devices.is_array(v) for v in (first, *values)
     ):
         raise TypeError(not_a_tensor(op, 0, first))

@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from .call import MISSING, caller
 from .plan import OPS, Plan
 from .sums import total
+from .written import MISSING, caller
 
 PYTORCH_NAMES = {"axis": "dim", "keepdims": "keepdim", "input": 0, "self": 0, "tensors": 0, "other": 1}
 
@@ -77,7 +77,9 @@ class Op:
         self.arity = 0  # how many leading arguments may lead to nodes
         self.promoted: range | tuple[int, ...] = () if differentiable or not promote else range(self.required)
         self.plans: dict[int, Plan] = {}
-        self.call = self.general = forward  # the function that users call, and its general form; see `caller`
+        self.exact = self.names.index("dtype") if "dtype" in self.names else None  # an option that decides the result's
+        self.single = not (self.several or self.keeps)
+        self.source = ""  # of the call that is written out for it
 
     def grad(self, *, together: Callable | None = None, **rules: Callable) -> None:
         """State the rules by argument; `together` is one rule for all required arguments, and answers a tuple."""
@@ -162,6 +164,8 @@ def sum_to(x, shape):
     lead = x.ndim - len(shape)
     if lead:
         x = total(x, tuple(range(lead)))
+        if x.shape == shape:
+            return x
     ones = tuple(i for i, n in enumerate(shape) if n == 1 and x.shape[i] != 1)
     return total(x, ones, keepdims=True) if ones else x
 

@@ -1,5 +1,6 @@
 """Sums that stay accurate in single precision along every axis."""
 
+import functools
 import math
 
 import numpy as np
@@ -15,6 +16,8 @@ def total(x, axis=None, keepdims=False):
         return x.sum(axis=axis, keepdims=keepdims, dtype=np.int64)
     if x.dtype.itemsize == 2:
         return x.sum(axis=axis, keepdims=keepdims, dtype=np.float32).astype(x.dtype)
+    if axis in (0, (0,)) and x.ndim == 2 and 0 < len(x) <= 1024 and type(x) is np.ndarray and not keepdims:
+        return _ones(len(x), x.dtype) @ x  # a product takes half the time of NumPy's sum over rows
     if x.size > 4096 and axis is not None:
         axes = (axis,) if isinstance(axis, int) else axis
         if all(-x.ndim <= a < x.ndim - 1 and a != -1 for a in axes):
@@ -22,6 +25,11 @@ def total(x, axis=None, keepdims=False):
                 x = _folded(x, a).sum(axis=a, keepdims=True)
             return x if keepdims else x.squeeze(axis)
     return x.sum(axis=axis, keepdims=keepdims)
+
+
+@functools.cache
+def _ones(n, dtype):
+    return np.ones(n, dtype)
 
 
 def _folded(x, axis):

@@ -104,13 +104,15 @@ def _linear_grad_x(g, weight):
 
 
 def _linear_grad_weight(g, x, weight_shape):
+    if g.ndim == 2 and len(weight_shape) == 2:
+        return g.T @ x
     return _mT(_rows(g)) @ _rows(x) if len(weight_shape) > 1 else sum(_rows(g[..., None] * x), 0)
 
 
 linear.grad(
     x=_linear_grad_x,
     weight=_linear_grad_weight,
-    bias=lambda g, bias_shape: sum(_rows(g), 0) if g.ndim > len(bias_shape) < 2 else g,
+    bias=lambda g: g,
 )
 
 # --- products of given dimensions ------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from .. import devices, dtypes
-from ..call import binary
+from ..call import general
 from ..tensor import Tensor, wrap
+from ..written import written_out
 
 Number = (bool, int, float, complex)
 
@@ -42,21 +43,25 @@ def zero(g):
 def operator(function: Callable, swap: bool = False) -> Callable:
     """A function as an operator (`swap`: of a tensor on the right); foreign objects are left to their own operators."""
 
-    general = function.op.general if hasattr(function, "op") else function
+    written = hasattr(function, "op")
 
     def method(x: Tensor, y: Any) -> Any:
         if y is None:
             return NotImplemented
         y = wrap(y) if devices.is_array(y) else y
+        pair = (y, x) if swap else (x, y)
         try:
-            return general(y, x) if swap else general(x, y)
+            return general(function.op, pair) if written else function(*pair)
         except (TypeError, AttributeError):
             if isinstance(y, (Tensor, np.generic, *Number)):
                 raise
             return NotImplemented
 
-    short = not swap and hasattr(function, "op") and function is not function.op.general
-    return binary(function.op, method) if short else method
+    if swap or not written or function.op.several:
+        return method
+    call = written_out(function.op, lambda op, values: method(*values))
+    call.__wrapped__ = method
+    return call
 
 
 def signs(x: Any) -> Any:

@@ -40,21 +40,22 @@ class Adafactor(FormulaOptimizer):
         options = {"lr": lr, "beta2_decay": beta2_decay, "eps": eps, "d": d, "weight_decay": weight_decay}
         super().__init__(params, {**options, "foreach": foreach, "maximize": maximize})
 
-    def _advance(self, p: Tensor, group: dict[str, Any]) -> None:
+    def _advance(self, p: Tensor, *options: Any) -> None:
         if p.is_complex():
             raise RuntimeError("Adafactor does not support complex parameters")
-        super()._advance(p, group)
+        super()._advance(p, *options)
 
     def decay(self, p: Array, g: Array, group: dict[str, Any]) -> Array:
         return -g if group["maximize"] else g  # the weights decay below, after their size was measured
 
-    def _begin(self, p: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
-        super()._begin(p, state, group)
+    def _begin(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
+        state = super()._begin(p, group)
         if p.ndim > 1:
             state.setdefault("row_var", wrap(np.zeros_like(p.array[..., :1])))
             state.setdefault("col_var", wrap(np.zeros_like(p.array[..., :1, :])))
         else:
             state.setdefault("variance", wrap(np.zeros_like(p.array)))
+        return state
 
     @staticmethod
     def update(p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:

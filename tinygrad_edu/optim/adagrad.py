@@ -36,7 +36,7 @@ class Adagrad(FormulaOptimizer):
         super().__init__(params, {**options, **start, **flags})
         for group in self.param_groups:  # the state is there before the first step, as programs expect that share it
             for p in group["params"]:
-                self._begin(p, {}, plain_options(group))
+                self._begin(p, plain_options(group))
 
     def share_memory(self) -> None:
         """Nothing: processes of their own do not share this memory."""
