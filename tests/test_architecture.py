@@ -10,7 +10,7 @@ from tinygrad_edu.ops import FAMILIES
 
 PACKAGE = Path(tinygrad_edu.__file__).parent
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("version", "threads", "profiler", "errors", "sums", "dtypes", "devices", "storage"),
+    ("version", "threads", "profiler", "errors", "sums", "dtypes", "devices", "storage", "return_types"),
     ("autograd.modes", "autograd.graph"),
     ("holder", "tensor", "tensor_types", "printing"),
     ("plan", "promotion", "call", "written", "op", "inplace"),
@@ -18,7 +18,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("autograd", "serialization", "random", "linalg", "fft", "special", "signal", "lowrank"),
     ("nn.functional", "nn.init", "nn.parameter", "nn.modules", "nn.parallel", "nn.attention", "nn.utils", "nn"),
     (
-        *("optim", "utils", "amp", "cuda", "accelerator", "distributions", "func", "sparse", "jit", "compiler"),
+        *("optim", "utils", "amp", "cuda", "accelerator", "distributions", "func", "sparse", "jit", "recorded", "compiler"),
         *(
             "backends",
             "hub",
@@ -28,13 +28,15 @@ ROWS: tuple[tuple[str, ...], ...] = (
             "types",
             "testing",
             "toplevel",
+            "native",
+            "overrides",
             "cpu",
             "mps",
             "xpu",
         ),
     ),
     ("viz", "datasets", "distributed"),
-    ("", "compat", "pytest_plugin", "cli", "__main__"),
+    ("", "compat", "pytest_plugin", "pytest_flag", "train", "cli", "__main__"),
 )
 PLACES = {name: (row, column) for row, names in enumerate(ROWS) for column, name in enumerate(names)}
 

@@ -1,28 +1,15 @@
-"""`torch.compile` and its switches: functions come back unchanged."""
+"""`torch.compile`, which records steps, and its switches, of which most have nothing to switch here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-
-def compile(
-    model: Callable | None = None,
-    *,
-    fullgraph: bool = False,
-    dynamic: bool | None = None,
-    backend: Any = "inductor",
-    mode: str | None = None,
-    options: Any = None,
-    disable: bool = False,
-    **further: Any,
-) -> Any:
-    """The function or module itself, also as a decorator with options."""
-    return (lambda fn: fn) if model is None else model
+from .recorded import compile as compile
 
 
 def disable(fn: Callable | None = None, recursive: bool = True, *, reason: str | None = None) -> Any:
-    """Mark a function that is not to be compiled: none is."""
+    """Mark a function that is not to be compiled: it runs as it is."""
     return (lambda f: f) if fn is None else fn
 
 

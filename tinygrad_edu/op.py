@@ -80,6 +80,7 @@ class Op:
         self.exact = self.names.index("dtype") if "dtype" in self.names else None  # an option that decides the result's
         self.single = not (self.several or self.keeps)
         self.source = ""  # of the call that is written out for it
+        self.spaces: list[dict[str, Any]] = []  # what the names in that call stand for
 
     def grad(self, *, together: Callable | None = None, **rules: Callable) -> None:
         """State the rules by argument; `together` is one rule for all required arguments, and answers a tuple."""

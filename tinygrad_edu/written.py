@@ -6,9 +6,10 @@ of their own, in Python, made at the first call; `tinygrad_edu.mul.op.source` sh
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from .autograd.graph import tick
 from .autograd.modes import recording
 from .call import general, show, watched
-from .plan import OpNode
+from .plan import OPS, OpNode
 from .promotion import settle
 from .tensor import Tensor, new
 
@@ -61,6 +62,7 @@ def written_out(op: Op, otherwise: Callable = general) -> Callable:
         return call(*args, **options)
 
     names["write"] = write
+    op.spaces.append(names)
     call = FunctionType(_first.__code__, names)
     return call
 
@@ -167,3 +169,20 @@ def _source(op: Op) -> str:
         options = "".join(f"{name}, " for name in names[1:])
         lines += [f"    show(t_, op, {first}, ({options}))"]
     return "\n".join([*lines, "    return t_", ""])
+
+
+@contextlib.contextmanager
+def tap(run: Callable[[Op, Callable], Callable], settle: Callable[[Callable], Callable]) -> Iterator[None]:
+    """Lead every operation's forward, and the settling of its result, through other functions for a while."""
+    before = [(op, op.run, [(space, space["settle"]) for space in op.spaces]) for op in OPS.values()]
+    try:
+        for op, forward, spaces in before:
+            op.run = run(op, forward)
+            for space, settled in spaces:
+                space["run"], space["settle"] = op.run, settle(settled)
+        yield
+    finally:
+        for op, forward, spaces in before:
+            op.run = forward
+            for space, settled in spaces:
+                space["run"], space["settle"] = forward, settled

@@ -89,7 +89,7 @@ class FormulaOptimizer(Optimizer):
                 own[name] = t.array
                 if t._writes is not None:
                     t._writes.write()
-        single = self.count({name: state[name].array for name in scalars}, group) if scalars else {}
+        single = self.count({name: state[name].array for name in scalars}, group) if state else {}
         single["first"] = first
         if x.dtype.kind == "c" and self.by_parts:
             x, g, own = pairs(x), pairs(g), {name: pairs(a) for name, a in own.items()}

@@ -139,6 +139,9 @@ class Optimizer:
 
         @functools.wraps(step)
         def hooked(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+            if "_optimizer_step_pre_hooks" not in self.__dict__:  # it wraps an optimizer, and has never called __init__
+                self._opt_called = True
+                return step(self, *args, **kwargs)
             if not self._opt_called:
                 self._opt_called = True
                 self._look_for_gradients(bool(args or kwargs))

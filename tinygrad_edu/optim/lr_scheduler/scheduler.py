@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import types
 import warnings
 from collections.abc import Callable
@@ -23,6 +25,11 @@ class LRScheduler:
     _get_lr_called_within_step = False
     _is_initial = False
     _last_lr: list[Any]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = _forgiving(cls.__dict__["__init__"])  # type: ignore[method-assign]
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         self.optimizer = _an_optimizer(optimizer)
@@ -103,6 +110,21 @@ class LRScheduler:
 
 
 _LRScheduler = LRScheduler  # its older name
+
+
+def _forgiving(init: Callable) -> Callable:
+    """A schedule's constructor that also takes `verbose`, as programs give it that are older than its removal."""
+    if "verbose" in inspect.signature(init).parameters:
+        return init  # a program's own schedule, which knows what to do with it
+
+    @functools.wraps(init)
+    def made(self: LRScheduler, *args: Any, verbose: Any = False, **kwargs: Any) -> None:
+        if verbose:
+            text = f"{type(self).__name__}: verbose is no option any more; write print(scheduler.get_last_lr())"
+            warnings.warn(text, UserWarning, stacklevel=2)
+        init(self, *args, **kwargs)
+
+    return made
 
 
 def rates(optimizer: Optimizer, name: str = "lr") -> list[Any]:
