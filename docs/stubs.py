@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import tinygrad_edu
+from tinygrad_edu import ops
 from tinygrad_edu.ops import FAMILIES, public
 
 PACKAGE = Path(tinygrad_edu.__file__).parent
@@ -82,8 +83,8 @@ def stubs() -> dict[Path, str]:
         line(name, f, True) for name, f in methods().items() if not keyword.iskeyword(name) and callable_or_property(f)
     ]
     functions = {name: f for family in FAMILIES for name, f in public(family).items()}
-    faces = [line(name, f, False) for name, f in sorted(functions.items()) if inspect.isroutine(f)]
-    classes = [f"{name}: Any" for name, f in sorted(functions.items()) if not inspect.isroutine(f)]
+    faces = [line(name, f, False) for name, f in sorted(functions.items())]
+    at_the_top = "".join(f"    {name!r},\n" for name in sorted(ops.__all__)).replace("'", '"')
     return {
         PACKAGE / "methods.pyi": HEAD.format("What the operations give to `Tensor`.")
         + "from .holder import Holder\nfrom .tensor import Tensor\n\nclass Methods(Holder):\n"
@@ -92,8 +93,8 @@ def stubs() -> dict[Path, str]:
         PACKAGE / "ops" / "__init__.pyi": HEAD.format("Every operation as a function.")
         + "from types import ModuleType\n\nfrom ..tensor import Tensor\n\n"
         + "FAMILIES: tuple[ModuleType, ...]\n\ndef public(family: ModuleType) -> dict[str, Any]: ...\n"
-        + "\n".join(faces + classes)
-        + "\n",
+        + "\n".join(faces)
+        + f"\n\n__all__ = [\n{at_the_top}]\n",
     }
 
 

@@ -512,8 +512,8 @@ class TestAnomalyMode:
     def test_nan_names_the_line_of_the_forward(self) -> None:
         x = leaf(0)
         with autograd.detect_anomaly(), np.errstate(all="ignore"):
-            y = x.log() * 0  # here
-            with pytest.raises(RuntimeError, match=r"'LogBackward0' returned nan values in its 0th output") as caught:
+            y = x.sqrt() * 0  # here
+            with pytest.raises(RuntimeError, match=r"'SqrtBackward0' returned nan values in its 0th output") as caught:
                 y.sum().backward()
         assert "# here" in str(caught.value) and "test_backward.py:" in str(caught.value)
 
@@ -636,6 +636,17 @@ def test_setting_grad_and_data() -> None:
         autograd.grad(x.sum(), [])
     with pytest.raises(TypeError, match="bool"):
         tg.set_grad_enabled("yes")
+
+
+def test_variables_of_long_ago() -> None:
+    x = tg.ones(2)
+    for requires_grad in (False, True):
+        v = tg.autograd.Variable(x, requires_grad)
+        assert v.requires_grad is requires_grad and isinstance(v, tg.autograd.Variable) and v.array is x.array
+    with pytest.warns(UserWarning, match="volatile was removed"):
+        assert not tg.autograd.Variable(x, volatile=True).requires_grad
+    with pytest.raises(TypeError, match="Variable data has to be a tensor, but got float"):
+        tg.autograd.Variable(3.0)
 
 
 def test_the_version_is_a_number() -> None:

@@ -132,8 +132,8 @@ def test_check_says_which_file_is_no_python(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_check_names_packages_that_need_the_real_torch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["check", program(tmp_path, "from torchvision import datasets\n")]) == 0
-    assert "torchvision stands on the real torch" in capsys.readouterr().out
+    assert cli.main(["check", program(tmp_path, "from torchaudio import datasets\n")]) == 0
+    assert "torchaudio stands on the real torch" in capsys.readouterr().out
 
 
 # --- run -----------------------------------------------------------------------------------------------------------------------
@@ -220,7 +220,8 @@ def test_interruption_is_quiet(tmp_path: Path) -> None:
     assert p.returncode == 130 and said == "interrupted\n"
 
 
-def test_the_pytest_plugin(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["-p tinygrad_edu.pytest_plugin", "-p tinygrad_edu.pytest_flag --tinygrad"])
+def test_the_pytest_plugin(tmp_path: Path, how: str) -> None:
     program(tmp_path, "import torch\nVERSION = torch.__version__\n", "conftest.py")
     program(
         tmp_path,
@@ -228,6 +229,13 @@ def test_the_pytest_plugin(tmp_path: Path) -> None:
         "def test_torch():\n    assert VERSION == torch.__version__ and 'tinygrad' in VERSION\n",
         "test_it.py",
     )
-    command = [sys.executable, "-m", "pytest", "-p", "tinygrad_edu.pytest_plugin", "-p", "no:cacheprovider", "."]
+    command = [sys.executable, "-m", "pytest", *how.split(), "-p", "no:cacheprovider", "."]
     done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0 and "torch: tinygrad_edu" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_pytest_flag_does_nothing_unless_it_is_given(tmp_path: Path) -> None:
+    program(tmp_path, "import sys\ndef test_none():\n    assert 'torch' not in sys.modules\n", "test_it.py")
+    command = [sys.executable, "-m", "pytest", "-p", "tinygrad_edu.pytest_flag", "-p", "no:cacheprovider", "."]
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0 and "torch: tinygrad_edu" not in done.stdout, done.stdout + done.stderr

@@ -160,8 +160,9 @@ def test_versions_compare_by_number() -> None:
 
 def test_modules_that_are_imported_and_not_needed() -> None:
     for name in (
-        "accelerator amp backends backends.cuda backends.cudnn backends.mkl backends.mkldnn backends.mps "
-        "backends.openmp compiler cuda cuda.amp cuda.nvtx distributed hub jit multiprocessing nn.parallel "
+        "accelerator amp amp.autocast_mode amp.grad_scaler backends backends.cuda backends.cudnn backends.mkl "
+        "backends.mkldnn backends.mps backends.openmp compiler cuda cuda.amp cuda.amp.autocast_mode "
+        "cuda.amp.grad_scaler cuda.nvtx distributed hub jit multiprocessing nn.parallel "
         "nn.parallel.distributed onnx profiler types version"
     ).split():
         assert importlib.import_module(f"tinygrad_edu.{name}").__doc__
@@ -248,7 +249,12 @@ def test_switches_are_remembered() -> None:
 # --- mixed precision -----------------------------------------------------------------------------------------------------------
 
 
-def test_autocast_keeps_the_dtype() -> None:
+def test_autocast_keeps_the_dtype_and_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.import_module("tinygrad_edu.amp.autocast_mode"), "_said", False)
+    with tg.autocast("cpu", dtype=tg.float32), tg.autocast("cuda", enabled=False):
+        pass
+    with pytest.warns(UserWarning, match="nothing is computed in torch.bfloat16"), tg.autocast("cpu"):
+        assert tg.get_autocast_dtype("cpu") is tg.bfloat16
     with tg.autocast("cpu", dtype=tg.float16):
         assert tg.is_autocast_enabled("cpu") and not tg.is_autocast_enabled("cuda")
         assert (tg.ones(2, 2) @ tg.ones(2, 2)).dtype is tg.float32

@@ -156,3 +156,34 @@ def test_a_weight_gradient_is_one_product_over_all_rows() -> None:
 def test_errors(wrong, error, text) -> None:
     with pytest.raises(error, match=text):
         wrong()
+
+
+def test_the_former_order_numbers_before_tensors() -> None:
+    """`add(x, alpha, y)`: by function, method and in place, with the gradient of the order of today."""
+    a, b, v, w = (rng.standard_normal(shape) for shape in ((2, 2), (2, 2), 2, 2))
+    batch, other = rng.standard_normal((2, 3, 2, 2))
+    for name, x, former, factors, today in [
+        ("add", a, (3,), (b,), {"alpha": 3}),
+        ("sub", a, (3,), (b,), {"alpha": 3}),
+        ("addcmul", a, (3,), (a, b), {"value": 3}),
+        ("addcdiv", a, (3,), (a, b), {"value": 3}),
+        ("addmm", a, (2, 3), (a, b), {"beta": 2, "alpha": 3}),
+        ("addmm", a, (2,), (a, b), {"beta": 2}),
+        ("addmv", v, (2, 3), (a, w), {"beta": 2, "alpha": 3}),
+        ("addr", a, (2, 3), (v, w), {"beta": 2, "alpha": 3}),
+        ("baddbmm", batch, (2, 3), (batch, other), {"beta": 2, "alpha": 3}),
+        ("addbmm", a, (2, 3), (batch, other), {"beta": 2, "alpha": 3}),
+    ]:
+        x, factors = wrap(x), [wrap(f) for f in factors]
+        function, expected = getattr(tg, name), getattr(tg, name)(x, *factors, **today)
+        leading = (former[0], x, *former[1:]) if "beta" in today else (x, *former)
+        leaf = x.clone().requires_grad_()
+        with pytest.warns(UserWarning, match=f"{name}: numbers before tensors are deprecated; write {name}"):
+            found = [function(*leading, *factors), getattr(leaf, name)(*former, *factors)]
+            found.append(getattr(leaf * 1, name + "_")(*former, *factors))
+        for each in found:
+            np.testing.assert_array_equal(each.detach().array, expected.array)
+        (slope,) = tg.autograd.grad(found[2].sum(), leaf)
+        assert slope.array == pytest.approx(today.get("beta", 1))
+    with pytest.raises(TypeError, match="takes 2 positional arguments but 3"):
+        tg.add(tg.ones(1), tg.ones(1), tg.ones(1))

@@ -412,6 +412,22 @@ def test_trusted_names() -> None:
         load(file, pickle_module=pickle, weights_only=True)
 
 
+def test_variables_for_programs_that_cannot_be_changed(tmp_path, monkeypatch):
+    file = tmp_path / "object.pt"
+    save(Path("a"), file)
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    with pytest.warns(UserWarning, match="whatever the file says"):
+        assert load(file) == Path("a")
+    with pytest.raises(pickle.UnpicklingError, match="TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1"):
+        load(file, weights_only=True)
+    monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "1")
+    with pytest.raises(RuntimeError, match="both were set"):
+        load(file)
+    monkeypatch.delenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
+    with pytest.raises(pickle.UnpicklingError):
+        load(file, weights_only=False)
+
+
 # --- what is damaged --------------------------------------------------------------------------------------------------
 
 

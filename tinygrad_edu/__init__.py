@@ -3,11 +3,12 @@
 Here the names are gathered that users see; what stands on the operations is loaded when it is first asked for.
 """
 
-from __future__ import annotations
+from __future__ import annotations as _annotations
 
 import importlib as _importlib
 import warnings as _warnings
 from math import e, inf, nan, pi
+from types import ModuleType as _ModuleType
 from typing import Any as _Any
 
 # PyTorch computes inf and nan without a word; only warnings raised inside this package are silenced
@@ -23,8 +24,8 @@ from .autograd.modes import (
     set_grad_enabled,
 )
 from .devices import device, get_default_device, set_default_device
-from .dtypes import bool_ as bool
 from .dtypes import (
+    bfloat16,
     can_cast,
     complex64,
     complex128,
@@ -46,6 +47,7 @@ from .dtypes import (
     uint32,
     uint64,
 )
+from .dtypes import bool_ as bool
 from .holder import Size
 from .ops import *
 from .ops.making import (
@@ -55,6 +57,8 @@ from .ops.making import (
     layout,
     memory_format,
     preserve_format,
+    sparse_coo,
+    sparse_csr,
     strided,
 )
 from .printing import set_printoptions
@@ -63,7 +67,6 @@ from .random import (
     bernoulli,
     binomial,
     default_generator,
-    fork_rng,
     get_rng_state,
     initial_seed,
     manual_seed,
@@ -92,12 +95,12 @@ newaxis = None
 
 _LATER = frozenset(
     "accelerator amp backends compat compiler cpu cuda datasets distributed distributions fft func hub jit linalg mps "
-    "multiprocessing nn onnx optim profiler serialization signal sparse special testing types utils version viz xpu".split()
+    "multiprocessing nn onnx optim overrides profiler return_types serialization signal sparse special storage testing types utils version viz xpu".split()
 )  # modules
 
 _HOMES = {
     "amp": "GradScaler",
-    "amp.autocast": "autocast get_autocast_dtype is_autocast_cache_enabled is_autocast_enabled",
+    "amp.autocast_mode": "autocast get_autocast_dtype is_autocast_cache_enabled is_autocast_enabled",
     "compat": "install_as_torch uninstall_as_torch",
     "compiler": "compile",
     "func": "vmap",
@@ -107,7 +110,12 @@ _HOMES = {
     "conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d convolution grid_sampler "
     "grid_sampler_2d grid_sampler_3d max_pool1d max_pool1d_with_indices max_pool2d max_pool3d native_channel_shuffle "
     "pixel_shuffle pixel_unshuffle alpha_dropout celu_ dropout feature_alpha_dropout rrelu rrelu_ selu_ threshold_",
+    "native": "batch_norm binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss embedding gru "
+    "hinge_embedding_loss instance_norm kl_div lstm margin_ranking_loss poisson_nll_loss rnn_relu rnn_tanh "
+    "triplet_margin_loss",
     "serialization": "load save",
+    "storage": "TypedStorage UntypedStorage",
+    "autograd": "is_anomaly_check_nan_enabled is_anomaly_enabled",
     "settings": "_assert are_deterministic_algorithms_enabled get_deterministic_debug_mode "
     "get_float32_matmul_precision is_deterministic_algorithms_warn_only_enabled is_warn_always_enabled "
     "set_deterministic_debug_mode set_float32_matmul_precision set_flush_denormal set_warn_always "
@@ -130,4 +138,5 @@ def __getattr__(name: str) -> _Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER, *_HOME})
+    files = {name for name, value in globals().items() if isinstance(value, _ModuleType)} - {"autograd"}
+    return sorted({*globals(), *_LATER, *_HOME} - files | _LATER)

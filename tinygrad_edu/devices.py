@@ -52,6 +52,14 @@ class device:
     def __hash__(self) -> int:
         return hash((self.type, self.index))
 
+    def __enter__(self) -> device:
+        _outside.append(_default)
+        set_default_device(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        set_default_device(_outside.pop())
+
     def __reduce__(self) -> tuple:
         return device, (self.type, self.index)
 
@@ -59,6 +67,7 @@ class device:
 CPU = device("cpu")
 _modules: dict[str, ModuleType | Any] = {"cpu": np}  # device type -> the array module that serves it
 _default = CPU
+_outside: list[device] = []  # the defaults around the `with device:` blocks that are entered
 
 
 def get_default_device() -> device:

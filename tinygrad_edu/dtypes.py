@@ -62,6 +62,28 @@ ALL = (
     complex128,
 )
 OF_NUMPY = {each.numpy: each for each in ALL}
+
+
+class NamedOnly(dtype):
+    """A dtype that can be named, compared and passed around, and of which no tensor can be made."""
+
+    __slots__ = ()
+
+    def __init__(self, name: str, itemsize: int) -> None:
+        self.name, self.itemsize, self.rank = name, itemsize, RANK["f"]
+        self.is_floating_point = self.is_signed = True
+        self.is_complex = False
+
+    @property
+    def numpy(self) -> np.dtype:  # type: ignore[override]
+        """There is none."""
+        raise NotImplementedError(
+            f"NumPy has no {self.name}, so no tensor of {self} can be made; use torch.float32, which holds every value "
+            "of it, or torch.float16 where memory is short"
+        )
+
+
+bfloat16 = NamedOnly("bfloat16", 2)
 OF_PYTHON = {builtins.bool: bool_, int: int64, float: float32, complex: complex64}
 
 _default = float32
@@ -77,6 +99,7 @@ def set_default_dtype(d: dtype) -> None:
     global _default
     if not isinstance(d, dtype) or not d.is_floating_point:
         raise TypeError(f"set_default_dtype: only floating-point types are supported as the default type, not {d}")
+    d.numpy  # noqa: B018 - raises for a dtype that can only be named, before anything is changed
     _default = d
     OF_PYTHON[float], OF_PYTHON[complex] = d, d.to_complex()
 
@@ -146,11 +169,16 @@ class finfo:
         d = d or _default
         if d.rank < 2:
             raise TypeError(f"finfo() takes a floating-point dtype, not {d}; write iinfo({d})")
-        info = np.finfo(d.to_real().numpy)
+        info = np.finfo(np.float32 if d is bfloat16 else d.to_real().numpy)
         self.dtype, self.bits = str(info.dtype), info.bits
-        self.eps, self.max, self.min = float(info.eps), float(info.max), float(info.min)
+        self.eps, self.max = float(info.eps), float(info.max)
         self.tiny = self.smallest_normal = float(info.smallest_normal)
         self.resolution = float(info.resolution)
+        if d is bfloat16:  # float32 without the last 16 bits of the fraction
+            self.dtype, self.bits, self.resolution = d.name, 16, 0.01
+            self.eps = self.eps * 2**16
+            self.max = (2 - self.eps) * 2.0**127
+        self.min = -self.max
 
     def __repr__(self) -> str:
         return (

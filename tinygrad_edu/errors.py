@@ -43,8 +43,10 @@ def translated(name: str, inputs: list[Any], error: Exception) -> Exception:
         return IndexError(message(what, wrong))
     if isinstance(error, IndexError):
         return IndexError(message(what, wrong))
-    if isinstance(error, (TypeError, OverflowError)):
-        return type(error)(message(what, wrong))
+    if isinstance(error, TypeError):  # NumPy's own kinds of it are not made from a text
+        return TypeError(message(what, wrong))
+    if isinstance(error, OverflowError):
+        return OverflowError(message(what, wrong))
     if isinstance(error, MemoryError):
         return OutOfMemoryError(message(what, f"out of memory: {wrong}", instead="a smaller batch, or torch.no_grad()"))
     return RuntimeError(message(what, mismatch(inputs) or wrong))

@@ -89,7 +89,9 @@ class Holder:
         """Whether the array lives in the computer's own memory."""
         return self.device.type == "cpu"
 
-    is_meta = is_mps = is_xpu = is_quantized = is_nested = False  # kinds of tensors that do not exist here
+    # kinds of tensors that do not exist here
+    is_meta = is_mps = is_xpu = is_xla = is_ipu = is_mtia = is_vulkan = is_mkldnn = False
+    is_quantized = is_nested = is_sparse_csr = False
 
     def get_device(self) -> int:
         """The number of the GPU, -1 for none."""

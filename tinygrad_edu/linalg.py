@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import namedtuple
 from typing import Any
 
 from . import dtypes
@@ -36,12 +35,13 @@ from .ops.pointwise import where
 from .ops.reducing import typed
 from .ops.reductions import _norm, amax, amin, sum
 from .ops.shape import mT
+from .return_types import named
 from .tensor import Tensor
 
-Inverse = namedtuple("Inverse", "inverse info")
-Factor = namedtuple("Factor", "L info")
-Solution = namedtuple("Solution", "result info")
-LeastSquares = namedtuple("LeastSquares", "solution residuals rank singular_values")
+Inverse = named("inv_ex", "inverse info")
+Factor = named("cholesky_ex", "L info")
+Solution = named("solve_ex", "result info")
+LeastSquares = named("lstsq", "solution residuals rank singular_values")
 
 # --- systems and inverses ------------------------------------------------------------------------------------------------
 

@@ -376,7 +376,7 @@ def _filled(
 
 def _floats(x: Tensor, what: str) -> None:
     if x.dtype.rank < 2:
-        raise RuntimeError(f'"{what}" not implemented for {x.dtype}; write x.float() first')
+        raise NotImplementedError(f'"{what}" not implemented for {x.dtype}; write x.float() first')
 
 
 def normal_(self: Tensor, mean: float = 0, std: float = 1, *, generator: Generator | None = None) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 
 from . import dtypes
 from .ops import arange
+from .storage import Storage
 from .tensor import Tensor
 
 
@@ -41,9 +42,7 @@ def get_device(input: Tensor) -> int:
 
 
 def is_storage(obj: Any) -> bool:
-    """Whether an object is a tensor's storage as files have it."""
-    from .serialization import Storage
-
+    """Whether an object is a tensor's storage."""
     return isinstance(obj, Storage)
 
 

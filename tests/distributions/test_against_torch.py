@@ -14,6 +14,8 @@ from tinygrad_edu import distributions
 
 torch = pytest.importorskip("torch", reason="PyTorch is what these tests compare with")
 
+pytestmark = pytest.mark.filterwarnings("ignore:Singular sample detected")  # PyTorch's, of samples that are not
+
 LIBRARIES = {"ours": (tg, distributions), "theirs": (torch, torch.distributions)}
 
 

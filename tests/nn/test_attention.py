@@ -50,6 +50,16 @@ def test_weights_are_given_when_they_are_asked_for():
     assert layer(x, x, x, need_weights=False)[1] is None
 
 
+@pytest.mark.parametrize("precision", ["float64", "float16"])
+def test_a_mask_in_single_precision_fits_any_query(precision):
+    q, mask = tg.tensor(normal(2, 4, 6)).to(getattr(tg, precision)), nn.Transformer.generate_square_subsequent_mask(4)
+    found, expected = (nn.functional.scaled_dot_product_attention(q, q, q, m) for m in (mask, mask.to(q.dtype)))
+    assert mask.dtype is tg.float32 and found.dtype is q.dtype
+    np.testing.assert_array_equal(found.numpy(), expected.numpy())
+    with pytest.raises(RuntimeError, match="float32 or to match query dtype"):
+        nn.functional.scaled_dot_product_attention(q.float(), q.float(), q.float(), mask.double())
+
+
 def test_parameters_by_name():
     same_widths = dict(nn.MultiheadAttention(8, 2, add_bias_kv=True).named_parameters())
     assert {k: tuple(v.shape) for k, v in same_widths.items()} == {

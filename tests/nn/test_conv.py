@@ -62,6 +62,20 @@ def test_a_fresh_weight_is_uniform_within_one_over_root_fan_in():
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
+def test_gradients_without_a_graph(dims):
+    options = {"stride": 2, "padding": 1, "dilation": 2, "groups": 2}
+    x = tg.randn(2, 4, *(7, 8, 9)[:dims], requires_grad=True)
+    w = tg.randn(6, 2, *(2, 3, 2)[:dims], requires_grad=True)
+    y = getattr(nn.functional, f"conv{dims}d")(x, w, None, **options)
+    g = tg.randn_like(y)
+    y.backward(g)
+    for_input, for_weight = (getattr(nn.grad, f"conv{dims}d_{what}") for what in ("input", "weight"))
+    with tg.no_grad():
+        assert tg.allclose(for_input(x.shape, w, g, **options), x.grad)
+        assert tg.allclose(for_weight(x, w.shape, g, **options), w.grad)
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["Conv", "ConvTranspose"])
 def test_a_lazy_layer_takes_its_channels_from_the_first_input(kind, dims):
     layer = getattr(nn, f"Lazy{kind}{dims}d")(6, 3, groups=2)

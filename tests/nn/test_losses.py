@@ -250,6 +250,16 @@ def test_former_name():
     assert tg.equal(nn.NLLLoss2d()(x, y), nn.NLLLoss()(x, y))
 
 
+def test_where_all_is_ignored_the_mean_is_of_nothing_but_no_gradient_is_lost():
+    target = tg.tensor([-100, -100])
+    for loss in (F.cross_entropy, F.nll_loss, nn.CrossEntropyLoss(label_smoothing=0.1)):
+        x = tg.randn(2, 3, requires_grad=True)
+        value = loss(x, target)
+        value.backward()
+        assert value.isnan()
+        assert not x.grad.any()
+
+
 # --- traps: what computes, but not what is meant -------------------------------------------------------------------------
 
 COLUMN, ROW = tg.rand(5, 1), tg.rand(5)

@@ -135,6 +135,13 @@ def test_to_another_dtype_in_place_of_the_same_parameters():
     assert net.gain.grad.dtype == tg.float32
 
 
+def test_channels_go_last_where_there_are_channels():
+    net = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(3, 2))
+    net.to(memory_format=tg.channels_last)
+    assert net[0].weight.stride() == (18, 1, 6, 2)
+    assert net[3].weight.stride() == (3, 1)
+
+
 def test_a_failed_move_changes_nothing():
     net = Net()
     net(tg.ones(1, 2)).sum().backward()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 from typing import Any
@@ -264,6 +265,21 @@ def test_other_warnings() -> None:
     with pytest.warns(UserWarning, match="epoch parameter"):
         scheduler.step(7)
     assert scheduler.get_last_lr() == pytest.approx([LR * 0.01])
+
+
+def test_verbose_of_older_programs() -> None:
+    with pytest.warns(UserWarning, match="get_last_lr"):
+        lr_scheduler.ReduceLROnPlateau(optimizer(), verbose=True)
+    scheduler = lr_scheduler.StepLR(optimizer(), 3, verbose=False)
+    assert "verbose" not in scheduler.state_dict()
+    assert "verbose" not in inspect.signature(lr_scheduler.StepLR).parameters
+
+    class Own(lr_scheduler.ExponentialLR):
+        def __init__(self, opt: Any, verbose: str) -> None:
+            self.verbose = verbose
+            super().__init__(opt, 0.9)
+
+    assert Own(optimizer(), verbose="aloud").verbose == "aloud"
 
 
 def test_resuming_needs_the_first_rates() -> None:

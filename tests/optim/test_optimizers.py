@@ -623,6 +623,37 @@ def test_adam_s_state_in_adamw_keeps_its_decay() -> None:
 # --- subclasses and hooks ----------------------------------------------------------------------------------------------
 
 
+class Lookahead(optim.Optimizer):
+    """An optimizer around another one, in the way of many programs: without `super().__init__()`."""
+
+    def __init__(self, inner: optim.Optimizer, k: int = 2, alpha: float = 0.5) -> None:
+        self.inner, self.k, self.alpha, self.count = inner, k, alpha, 0
+        self.param_groups, self.state, self.defaults = inner.param_groups, {}, inner.defaults
+        self.slow = [[p.detach().clone() for p in group["params"]] for group in self.param_groups]
+
+    def step(self, closure: Any = None) -> Any:
+        loss = self.inner.step(closure)
+        self.count += 1
+        if self.count % self.k == 0:
+            for group, slow in zip(self.param_groups, self.slow, strict=True):
+                for p, q in zip(group["params"], slow, strict=True):
+                    q.add_(p.data - q, alpha=self.alpha)
+                    p.data.copy_(q)
+        return loss
+
+
+def test_an_optimizer_that_has_never_called_init() -> None:
+    p = tg.tensor([1.0, 2.0], requires_grad=True)
+    optimizer = Lookahead(optim.SGD([p], lr=0.1))
+    schedule = optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+    for _ in range(2):
+        optimizer.zero_grad()
+        p.sum().backward()
+        optimizer.step()
+        schedule.step()
+    np.testing.assert_allclose(p.detach().numpy(), [1 - 0.15 / 2, 2 - 0.15 / 2], rtol=1e-6)
+
+
 class Plain(optim.Optimizer):
     """As public programs write them."""
 

@@ -1,6 +1,6 @@
 """Mixed precision where there is one precision: the names work, numbers stay in the dtype they have."""
 
-from .autocast import (
+from .autocast_mode import (
     autocast,
     autocast_decorator,
     custom_bwd,

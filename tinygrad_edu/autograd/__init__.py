@@ -40,6 +40,7 @@ HOMES = {
     "detect_anomaly": "anomaly",
     "function": "function",
     "functional": "functional",
+    "grad_mode": "grad_mode",
     "grad": "gradient",
     "gradcheck": "gradcheck",
     "gradgradcheck": "gradcheck",
@@ -47,6 +48,7 @@ HOMES = {
     "is_anomaly_enabled": "anomaly",
     "profiler": "profiler",
     "set_detect_anomaly": "anomaly",
+    "variable": "variable",
 }
 
 

@@ -1,42 +1,35 @@
-"""Anomaly mode: every node remembers the line that made it, every write its line, and NaN in a gradient is an error."""
+"""Anomaly mode: every node remembers the line that made it, every write its line, and the first NaN is found.
+
+A NaN is an error as soon as it matters: when a gradient is NaN, or when the walk back comes to a value that is NaN and
+on which the result depends. Then the error tells where the first one was born: forward before backward. A NaN that a
+mask takes out again, or an infinity that `softmax` expects, is no error.
+"""
 
 from __future__ import annotations
 
-import linecache
-import os
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .first_nan import AnomalyError, Birth, backward_error, forward_error, is_float, matters, short_name
 from .graph import Node, Several
 from .modes import observer, recording, set_recording
+from .places import PACKAGE, Line, own_code, walk_now, where
 
-PACKAGE = str(Path(__file__).parents[1]) + os.sep
-
-
-class Line:
-    """A line of the user's program; its text is looked up when it is printed."""
-
-    __slots__ = ("file", "number")
-
-    def __init__(self, file: str, number: int) -> None:
-        self.file, self.number = file, number
-
-    def __str__(self) -> str:
-        text = linecache.getline(self.file, self.number).strip()
-        return f"{self.file}:{self.number}" + (f" `{text}`" if text else "")
-
-    __repr__ = __str__
-
-
-def where() -> Line:
-    """The line of the user's program that is being run: the innermost one outside the package."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
-        frame = frame.f_back
-    return Line(frame.f_code.co_filename, frame.f_lineno)
+__all__ = [
+    "PACKAGE",
+    "Anomaly",
+    "AnomalyError",
+    "Line",
+    "current",
+    "detect_anomaly",
+    "is_anomaly_check_nan_enabled",
+    "is_anomaly_enabled",
+    "own_code",
+    "set_detect_anomaly",
+    "short_name",
+    "where",
+]
 
 
 class Anomaly:
@@ -44,12 +37,27 @@ class Anomaly:
 
     def __init__(self, check_nan: bool, outer: Any) -> None:
         self.check_nan, self.outer = check_nan, outer
+        self.births: list[Birth] = []  # NaN in the forward pass whose inputs had none: the first few
 
     def recorded(self, node: Node, inputs: Any, outputs: Any) -> None:
         """A node was made."""
         node.trace = where()
+        if self.check_nan:
+            self._look(node, inputs, outputs)
         if self.outer is not None:
             self.outer.recorded(node, inputs, outputs)
+
+    def _look(self, node: Any, inputs: Any, outputs: Any) -> None:
+        node.rule_of = walk_now().get("node")  # not None while a walk is itself recorded
+        arrays = [t.array for t in outputs if t.array.dtype.kind in "fc"]
+        if all(np.isfinite(a).all() for a in arrays):
+            return
+        if any(np.isnan(a).any() for a in arrays):
+            node.birth = birth = Birth(node, inputs, outputs)
+            if not birth.inherited and len(self.births) < 8:
+                self.births.append(birth)
+        elif not any(is_float(v) and np.isinf(v.array).any() for v in inputs):
+            node.infinite = True  # worth a word if it turns to NaN
 
     def written(self, tensor: Any, what: str) -> None:
         """Memory was written."""
@@ -63,23 +71,32 @@ class Anomaly:
             self.outer.walked(node, g, results)
         if not self.check_nan:
             return
+        birth = getattr(node, "birth", None)
+        if birth is not None and matters(birth, g):
+            raise forward_error(node, birth)
         for edge, gx in results:
             array = getattr(gx, "array", gx)
             if not isinstance(array, Several) and np.isnan(array).any():
-                place = node.edges.index(edge)
-                raise RuntimeError(
-                    f"Function '{node.name()}' returned nan values in its {place}th output. "
-                    f"They are {np.isnan(array).sum()} of the {array.size} elements of its gradient.\n"
-                    f"  from: {node.trace or 'a line that ran before anomaly mode was switched on'}"
-                )
+                raise backward_error(node, g, edge, array)
+
+
+# --- the mode --------------------------------------------------------------------------------------------------------
+
+
+def current() -> Anomaly | None:
+    """The anomaly mode of this thread, also where somebody else observes inside it."""
+    found = observer.get()
+    while found is not None and not isinstance(found, Anomaly):
+        found = getattr(found, "outer", None)
+    return found
 
 
 class set_detect_anomaly:
     """Anomaly mode on or off: at once, and until the end of a `with` block."""
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
-        current = observer.get()
-        outer = current.outer if isinstance(current, Anomaly) else current
+        found = observer.get()
+        outer = found.outer if isinstance(found, Anomaly) else found
         self.observer = observer.set(Anomaly(check_nan, outer) if mode else outer)
         self.recording = set_recording(bool(recording.get()))
 
@@ -106,10 +123,10 @@ class detect_anomaly:
 
 def is_anomaly_enabled() -> bool:
     """Whether anomaly mode is on in this thread."""
-    return isinstance(observer.get(), Anomaly)
+    return current() is not None
 
 
 def is_anomaly_check_nan_enabled() -> bool:
     """Whether anomaly mode is on in this thread and looks for NaN."""
-    current = observer.get()
-    return isinstance(current, Anomaly) and current.check_nan
+    found = current()
+    return found is not None and found.check_nan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -113,6 +114,11 @@ class _LooksLikeTensor(type):
 class Variable(metaclass=_LooksLikeTensor):
     """PyTorch's name for tensors of the graph before 0.4: `Variable(t)` is a tensor on the same memory."""
 
-    def __new__(cls, data: Tensor, requires_grad: bool = False) -> Any:
+    def __new__(cls, data: Tensor, requires_grad: bool = False, volatile: bool = False) -> Any:
+        if not isinstance(data, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(data).__name__}")
+        if volatile:
+            text = "volatile was removed and now has no effect; write `with no_grad():`"
+            warnings.warn(text, UserWarning, stacklevel=2)
         t = data.detach()
         return t.requires_grad_() if requires_grad else t

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 
+from .methods import Methods
 from .missing import explain, resolve, shown
 
 SKIPPED = {"__pycache__", "node_modules", "site-packages", "venv"}
-NEEDS_REAL_TORCH = {"torchvision", "torchaudio", "torchtext", "torchdata", "pytorch_lightning", "lightning"}
+ANSWERED = {"torch", "torchvision"}
+NEEDS_REAL_TORCH = {"torchaudio", "torchtext", "torchdata", "pytorch_lightning", "lightning"}
 FOREIGN_CELLS = ("%%bash", "%%sh", "%%html", "%%javascript", "%%writefile", "%%latex", "%%svg", "%%script")
 FORGIVING = {"ImportError", "ModuleNotFoundError", "AttributeError", "Exception", "BaseException"}
 
@@ -99,6 +101,10 @@ def check(path: str) -> Report:
             use.places += [place] if place not in use.places else []
             use.optional &= optional
         beside |= {name: place for name, place in reader.beside.items() if name not in beside}
+        for method, line, sure in Methods(tree, reader.known[0]).missing():
+            use = uses.setdefault(f"torch.Tensor.{method}", Use(f"torch.Tensor.{method}"))
+            use.places.append(f"{reader.file}:{line}")
+            use.optional &= not sure
     for use in uses.values():
         use.missing = _missing(use.name)
     return Report([shown(f) for f in files], sorted(uses.values(), key=lambda u: u.name), unreadable, beside)
@@ -158,15 +164,15 @@ class Reader(ast.NodeVisitor):
         for alias in node.names:
             root = alias.name.partition(".")[0]
             self._notice(root, node)
-            if root == "torch":
+            if root in ANSWERED:
                 self.use(alias.name, node)
-                self.known[-1][alias.asname or "torch"] = alias.name if alias.asname else "torch"
+                self.known[-1][alias.asname or root] = alias.name if alias.asname else root
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         if node.level or not node.module:
             return
         self._notice(node.module.partition(".")[0], node)
-        if node.module.partition(".")[0] != "torch":
+        if node.module.partition(".")[0] not in ANSWERED:
             return
         for alias in node.names:
             name = node.module if alias.name == "*" else f"{node.module}.{alias.name}"

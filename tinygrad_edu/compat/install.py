@@ -16,6 +16,7 @@ from typing import Any
 
 from ..version import __version__ as torch_version
 from .missing import FOLDER, ROOT, MissingAttribute, MissingImport, MissingModule, place_of
+from .torchvision import PLACES
 
 IMPORT_FROM = dis.opmap["IMPORT_FROM"]
 
@@ -23,13 +24,17 @@ IMPORT_FROM = dis.opmap["IMPORT_FROM"]
 class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Answers `import torch` and every `import torch.*`."""
 
+    def ours(self, fullname: str) -> str | None:
+        """The module of this package that a name of PyTorch's stands for, None for a name that is not PyTorch's."""
+        return ROOT + fullname.removeprefix("torch") if _is_torch(fullname) else None
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """The module of this package that a name of PyTorch's stands for."""
-        if fullname != "torch" and not fullname.startswith("torch."):
+        """How to find what a name of PyTorch's stands for."""
+        ours = self.ours(fullname)
+        if ours is None:
             return None
-        ours = ROOT + fullname.removeprefix("torch")
         try:
             module = importlib.import_module(ours)
         except ModuleNotFoundError as error:
@@ -45,7 +50,7 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         """The module of this package; nothing is loaded twice."""
-        module = importlib.import_module(ROOT + spec.name.removeprefix("torch"))
+        module = importlib.import_module(self.ours(spec.name) or "")
         spec.loader_state = module.__spec__
         return module
 
@@ -53,6 +58,20 @@ class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """Give the module back its own description: the import machinery has just written PyTorch's into it."""
         module.__spec__ = module.__spec__.loader_state  # type: ignore[union-attr]
         _equip(module)
+
+
+class VisionFinder(Finder):
+    """Answers `import torchvision` where the real one is not installed."""
+
+    def ours(self, fullname: str) -> str | None:
+        if fullname.partition(".")[0] != "torchvision":
+            return None
+        root = sys.modules.get("torchvision")
+        if root is None:
+            answered = importlib.machinery.PathFinder.find_spec("torchvision") is None
+        else:
+            answered = root.__name__.startswith(ROOT)
+        return f"{ROOT}." + PLACES.get(fullname, f"compat.{fullname}") if answered else None
 
 
 def _only_asks(frame: Any) -> bool:
@@ -65,6 +84,7 @@ def _only_asks(frame: Any) -> bool:
 
 
 _finder = Finder()
+_vision = VisionFinder()
 _hidden: dict[str, ModuleType] = {}  # modules of the real torch that were loaded before
 _equipped: dict[ModuleType, Callable[[str], Any] | None] = {}  # with the `__getattr__` that they had before
 _own_version = ""
@@ -104,7 +124,7 @@ def install_as_torch() -> Installation:
     _hidden.update({name: module for name, module in sys.modules.items() if _is_torch(name)})
     for name in _hidden:
         del sys.modules[name]
-    sys.meta_path.insert(0, _finder)
+    sys.meta_path[:0] = [_finder, _vision]
     root = sys.modules[ROOT]
     _own_version, root.__version__ = root.__version__, torch_version  # type: ignore[attr-defined]
     for name, module in list(sys.modules.items()):
@@ -120,7 +140,8 @@ def uninstall_as_torch() -> None:
     if not installed():
         return
     sys.meta_path.remove(_finder)
-    for name in [name for name in sys.modules if _is_torch(name)]:
+    sys.meta_path.remove(_vision)
+    for name in [name for name in sys.modules if _is_torch(name) or _vision.ours(name)]:
         del sys.modules[name]
     sys.modules.update(_hidden)
     _hidden.clear()
@@ -143,7 +164,7 @@ def _equip(module: ModuleType) -> None:
     if module in _equipped:
         return
     former = _equipped[module] = module.__dict__.get("__getattr__")
-    place = "torch" + module.__name__.removeprefix(ROOT)
+    place = _public(module.__name__)
 
     def answer(name: str) -> Any:
         if former is not None:
@@ -166,6 +187,12 @@ def _equip(module: ModuleType) -> None:
     for value in list(module.__dict__.values()):
         if _ours(value):
             _equip(value)
+
+
+def _public(name: str) -> str:
+    """The name that a program knows a module of this package by."""
+    inside = name.removeprefix(ROOT + ".")
+    return next((seen for seen, place in PLACES.items() if place == inside), "torch" + name.removeprefix(ROOT))
 
 
 def _ours(value: Any) -> bool:

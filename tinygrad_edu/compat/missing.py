@@ -20,6 +20,10 @@ ABSENT = {
     "torch.fx": "programs are not traced here; read the graph of a result by its grad_fn",
     "torch.quantization": "there are no quantized tensors here",
     "torch.ao": "there are no quantized tensors here",
+    "torchvision.models": "there are no ready-made models here; write the layers with torch.nn",
+    "torchvision.datasets": "there are MNIST, FashionMNIST and CIFAR10 here; write a torch.utils.data.Dataset for others",
+    "torchvision.transforms": "the most used transforms are here; transforms.Lambda(function) takes any other",
+    "torchvision": "datasets, transforms and utils are here; for the rest the real torch and torchvision are needed",
     "torch.utils.cpp_extension": "operations are written in Python here; see tinygrad_edu/op.py",
 }
 
@@ -97,9 +101,9 @@ def _names(place: str) -> list[str]:
 
 def resolve(name: str) -> Any:
     """What a dotted name of PyTorch's stands for here: modules are imported on the way."""
-    _, *rest = name.split(".")
-    found = importlib.import_module(ROOT)
-    path = ROOT
+    first, *rest = name.split(".")
+    path = f"{ROOT}.compat.torchvision" if first == "torchvision" else ROOT
+    found = importlib.import_module(path)
     for part in rest:
         path = f"{path}.{part}"
         try:

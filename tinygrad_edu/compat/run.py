@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import sys
@@ -18,19 +19,20 @@ HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 STARTS = {os.path.join(FOLDER, "cli.py"), os.path.join(FOLDER, "__main__.py")}
 
 
-def run_script(path: str, args: Sequence[str] = ()) -> int:
+def run_script(path: str, args: Sequence[str] = (), around: Any = None) -> int:
     """Execute a file as `python path args` does, with `import torch` answered here; the exit code.
 
-    The process is the program's afterwards: `__main__`, `sys.argv` and `torch` stay as they are.
+    The process is the program's afterwards: `__main__`, `sys.argv` and `torch` stay as they are. `around` is a context
+    for the time in which the program runs.
     """
     with open(path, "rb") as file:
         source = file.read()
     _become([path, *args], os.path.dirname(os.path.realpath(path)))
     file_name = os.path.abspath(path)
-    return _outcome(lambda: compile(source, file_name, "exec", dont_inherit=True), file_name, None)
+    return _outcome(lambda: compile(source, file_name, "exec", dont_inherit=True), file_name, None, around)
 
 
-def run_module(name: str, args: Sequence[str] = ()) -> int:
+def run_module(name: str, args: Sequence[str] = (), around: Any = None) -> int:
     """Execute a module as `python -m name args` does, with `import torch` answered here; the exit code."""
     _become([name, *args], os.getcwd())
     spec = importlib.util.find_spec(name)
@@ -40,7 +42,7 @@ def run_module(name: str, args: Sequence[str] = ()) -> int:
         raise ModuleNotFoundError(f"No module named {name}", name=name)
     sys.argv[0] = spec.origin or name
     loader: Any = spec.loader
-    return _outcome(lambda: loader.get_code(spec.name), sys.argv[0], spec)
+    return _outcome(lambda: loader.get_code(spec.name), sys.argv[0], spec, around)
 
 
 def _become(argv: list[str], folder: str) -> None:
@@ -51,7 +53,7 @@ def _become(argv: list[str], folder: str) -> None:
         sys.path.append(os.path.dirname(FOLDER))
 
 
-def _outcome(read: Callable[[], CodeType], file: str, spec: ModuleSpec | None) -> int:
+def _outcome(read: Callable[[], CodeType], file: str, spec: ModuleSpec | None, around: Any) -> int:
     """Execute a program as `__main__`, where its classes are looked for when they are unpickled."""
     main: Any = types.ModuleType("__main__")
     main.__file__, main.__spec__, main.__builtins__ = file, spec, __builtins__
@@ -59,7 +61,8 @@ def _outcome(read: Callable[[], CodeType], file: str, spec: ModuleSpec | None) -
     try:
         code = read()
         sys.modules["__main__"] = sys.modules["__mp_main__"] = main  # the second is its name in spawned processes
-        exec(code, main.__dict__)
+        with around or contextlib.nullcontext():
+            exec(code, main.__dict__)
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
             return end.code or 0

@@ -16,13 +16,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 from .progress import Progress
 
 BLOCK = 1 << 16
 ATTEMPTS = 3  # with each mirror: a connection that was cut is taken up again
 TIMEOUT = 30.0  # seconds without a byte
+
+
+class DataError(RuntimeError):
+    """Data that are not there, or not as they should be."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +62,15 @@ def fetch(file: File, root: str | os.PathLike | None, folders: Sequence[str], do
     """A file's path: found below `root` or the data folder, in one of `folders`, or downloaded into the first of them."""
     bases = [data_folder()] if root is None else [Path(root).expanduser(), data_folder()]
     plain = file.name.removesuffix(".gz")  # unpacked by somebody
-    places = [base / folder / name for base in bases for folder in folders for name in dict.fromkeys([file.name, plain])]
+    places = [
+        base / folder / name for base in bases for folder in folders for name in dict.fromkeys([file.name, plain])
+    ]
     for place in places:
         if place.is_file():
             return place
     if not download:
         looked = dict.fromkeys(str(place.parent) for place in places)
-        raise RuntimeError(
+        raise DataError(
             f"Dataset not found: there is no {file.name} in {' or '.join(looked)}. You can use download=True to download "
             "it, or set TINYGRAD_EDU_DATA to a folder that has it"
         )
@@ -76,14 +82,6 @@ def fetch(file: File, root: str | os.PathLike | None, folders: Sequence[str], do
 def retrieve(file: File, target: Path) -> None:
     """Download a file from the first mirror that has it whole; `target` appears when it is verified."""
     part = target.with_name(target.name + ".part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part.open("ab").close()
-    except OSError as error:
-        raise RuntimeError(
-            f"{file.name} cannot be stored in {target.parent} ({error.strerror}); choose another folder by root=..., or "
-            "by the environment variable TINYGRAD_EDU_DATA"
-        ) from None
     failures = []
     for mirror in file.mirrors:
         reason = _from_mirror(file, mirror, part)
@@ -91,10 +89,8 @@ def retrieve(file: File, target: Path) -> None:
             os.replace(part, target)
             return
         failures.append(f"  {mirror}: {reason}")
-    kept = part.stat().st_size
-    if not kept:
-        part.unlink()
-    raise RuntimeError(
+    kept = _size(part)
+    raise DataError(
         f"{file.name} could not be downloaded:\n"
         + "\n".join(failures)
         + (f"\n{kept} bytes are kept in {part}; the next attempt goes on from there" if kept else "")
@@ -106,22 +102,24 @@ def _from_mirror(file: File, mirror: str, part: Path) -> str:
     """Fill `part` from one mirror; why that was not possible, nothing if it was."""
     reason = ""
     for _ in range(ATTEMPTS):
-        resumed = part.stat().st_size
+        resumed = _size(part)
         try:
             reason = _transfer(mirror, part, file.name)
+        except urllib.error.HTTPError as error:
+            if error.code != 416:
+                return f"the server answers {error.code} {error.reason}"
+            reason = ""  # nothing is left to send: what is there is the whole, or something else
+        except urllib.error.URLError as error:
+            return f"no connection ({error.reason})"
         except (OSError, HTTPException) as error:
-            reason = _sentence(error)
-            if isinstance(error, urllib.error.HTTPError) and not (error.code == 416 and resumed):
-                return reason  # the server has answered, and will not change its mind
-            if not isinstance(error, urllib.error.HTTPError):
-                continue
+            reason = f"the transfer broke off ({error})"
         if reason:
             continue
         found = file.digest(part)
         if found == file.checksum:
             return ""
         reason = f"wrong checksum: expected {file.checksum}, got {found}"
-        part.open("wb").close()
+        part.unlink()
         if not resumed:
             return reason  # the whole file is another one; if its beginning was old, it may be worth a second look
     return reason
@@ -129,7 +127,7 @@ def _from_mirror(file: File, mirror: str, part: Path) -> str:
 
 def _transfer(mirror: str, part: Path, name: str) -> str:
     """Append what is missing of a file; why it is not whole then, nothing if it is."""
-    begun = part.stat().st_size
+    begun = _size(part)
     headers = {"User-Agent": "tinygrad_edu", **({"Range": f"bytes={begun}-"} if begun else {})}
     with urllib.request.urlopen(urllib.request.Request(mirror, headers=headers), timeout=TIMEOUT) as answer:
         if answer.status != 206 or not str(answer.headers.get("Content-Range")).startswith(f"bytes {begun}-"):
@@ -138,7 +136,7 @@ def _transfer(mirror: str, part: Path, name: str) -> str:
         total = begun + int(length) if length is not None else None
         if not sys.stderr.isatty():
             print(f"downloading {mirror}", file=sys.stderr)
-        with open(part, "r+b") as file, Progress(name, total, "B") as bar:
+        with _opened(part) as file, Progress(name, total, "B") as bar:
             file.truncate(begun)
             file.seek(begun)
             bar.skip(begun)
@@ -150,14 +148,20 @@ def _transfer(mirror: str, part: Path, name: str) -> str:
     return ""
 
 
-def _sentence(error: Any) -> str:
-    """What a network error says to a person."""
-    if isinstance(error, urllib.error.HTTPError):
-        return f"the server answers {error.code} {error.reason}"
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    if isinstance(reason, TimeoutError):
-        return f"no answer within {TIMEOUT:g} seconds"
-    return f"no connection ({reason})"
+def _opened(part: Path) -> BinaryIO:
+    """The unfinished file, to write where it ends."""
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        return open(part, "r+b" if part.exists() else "w+b")
+    except OSError as error:
+        raise DataError(
+            f"{part.parent} cannot be written to ({error.strerror}); choose another folder by root=..., or by the "
+            "environment variable TINYGRAD_EDU_DATA"
+        ) from None
 
 
-__all__ = ["File", "data_folder", "fetch", "retrieve"]
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+__all__ = ["DataError", "File", "data_folder", "fetch", "retrieve"]

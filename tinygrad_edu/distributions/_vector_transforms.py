@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..dtypes import finfo
@@ -11,6 +12,7 @@ from ..ops import cat as joined
 from ..tensor import Tensor
 from . import constraints
 from ._transform import Transform
+from .utils import tril_matrix_to_vec, vec_to_tril_matrix
 
 
 class SoftmaxTransform(Transform):
@@ -83,4 +85,38 @@ class PositiveDefiniteTransform(Transform):
         return LowerCholeskyTransform().inv(y.cholesky())
 
 
-__all__ = ["LowerCholeskyTransform", "PositiveDefiniteTransform", "SoftmaxTransform", "StickBreakingTransform"]
+class CorrCholeskyTransform(Transform):
+    """A vector as the Cholesky factor of a correlation matrix: each row takes parts of a length of 1, as a stick breaks."""
+
+    domain, codomain, bijective = constraints.real_vector, constraints.corr_cholesky, True
+
+    def _call(self, x: Tensor) -> Tensor:
+        eps = finfo(x.dtype).eps
+        parts = vec_to_tril_matrix(x.tanh().clamp(min=-1 + eps, max=1 - eps), -1)
+        rest = (1 - parts**2).sqrt().cumprod(-1)
+        one = ones_like(rest[..., :1])
+        unit = diag_embed(ones_like(parts[..., 0]))
+        return (parts + unit) * joined([one, rest[..., :-1]], -1)
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        rest = 1 - (y**2).cumsum(-1)
+        before = joined([ones_like(rest[..., :1]), rest[..., :-1]], -1)
+        return (tril_matrix_to_vec(y, -1) / tril_matrix_to_vec(before, -1).sqrt()).atanh()
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        rest = tril_matrix_to_vec(1 - (y**2).cumsum(-1), -2).log().sum(-1) / 2 if y.shape[-1] > 2 else 0.0
+        return rest - 2 * (x.abs() + (-2 * x.abs()).exp().log1p() - math.log(2)).sum(-1)
+
+    def forward_shape(self, shape: Any) -> Any:
+        n = round((0.25 + 2 * shape[-1]) ** 0.5 + 0.5)
+        if not shape or n * (n - 1) // 2 != shape[-1]:
+            raise ValueError("Input is not a flattened lower-diagonal number")
+        return Size((*shape[:-1], n, n))
+
+    def inverse_shape(self, shape: Any) -> Any:
+        if len(shape) < 2 or shape[-1] != shape[-2]:
+            raise ValueError("Input is not square" if len(shape) > 1 else "Too few dimensions on input")
+        return Size((*shape[:-2], shape[-1] * (shape[-1] - 1) // 2))
+
+
+__all__ = ["CorrCholeskyTransform", "LowerCholeskyTransform", "PositiveDefiniteTransform", "SoftmaxTransform", "StickBreakingTransform"]

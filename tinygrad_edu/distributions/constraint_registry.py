@@ -68,6 +68,19 @@ for _registry in (biject_to, transform_to):
 
     _registry.register(constraints.independent, _independent)
 
+for _registry in (biject_to, transform_to):
+    _registry.register(constraints.corr_cholesky, lambda constraint: transforms.CorrCholeskyTransform())
+
+    def _cat(constraint: Any, _registry: ConstraintRegistry = _registry) -> transforms.Transform:
+        parts = [_registry(c) for c in constraint.cseq]
+        return transforms.CatTransform(parts, constraint.dim, constraint.lengths)
+
+    def _stack(constraint: Any, _registry: ConstraintRegistry = _registry) -> transforms.Transform:
+        return transforms.StackTransform([_registry(c) for c in constraint.cseq], constraint.dim)
+
+    _registry.register(constraints.cat, _cat)
+    _registry.register(constraints.stack, _stack)
+
 biject_to.register(constraints.simplex, lambda constraint: transforms.StickBreakingTransform())
 transform_to.register(constraints.lower_cholesky, lambda constraint: transforms.LowerCholeskyTransform())
 transform_to.register(constraints.positive_definite, lambda constraint: transforms.PositiveDefiniteTransform())

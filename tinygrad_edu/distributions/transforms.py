@@ -1,5 +1,6 @@
 """Invertible maps with the logarithm of how much they stretch volumes: what makes one distribution of another."""
 
+from ._joined_transforms import CatTransform, StackTransform
 from ._pointwise_transforms import (
     AbsTransform,
     AffineTransform,
@@ -12,6 +13,7 @@ from ._pointwise_transforms import (
 )
 from ._transform import ComposeTransform, IndependentTransform, ReshapeTransform, Transform, identity_transform
 from ._vector_transforms import (
+    CorrCholeskyTransform,
     LowerCholeskyTransform,
     PositiveDefiniteTransform,
     SoftmaxTransform,
@@ -19,7 +21,8 @@ from ._vector_transforms import (
 )
 
 __all__ = [
-    "AbsTransform", "AffineTransform", "ComposeTransform", "CumulativeDistributionTransform", "ExpTransform",
+    "AbsTransform", "AffineTransform", "CatTransform", "ComposeTransform", "CorrCholeskyTransform",
+    "CumulativeDistributionTransform", "ExpTransform", "StackTransform",
     "IndependentTransform", "LowerCholeskyTransform", "PositiveDefiniteTransform", "PowerTransform",
     "ReshapeTransform", "SigmoidTransform", "SoftmaxTransform", "SoftplusTransform", "StickBreakingTransform",
     "TanhTransform", "Transform", "identity_transform",

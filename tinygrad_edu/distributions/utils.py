@@ -7,7 +7,7 @@ from typing import Any
 
 from ..autograd.modes import enable_grad
 from ..dtypes import finfo, get_default_dtype
-from ..ops import broadcast_tensors, empty, stack, tensor
+from ..ops import broadcast_tensors, cat, empty, stack, tensor, zeros_like
 from ..tensor import Tensor
 
 euler_constant = 0.57721566490153286060
@@ -100,7 +100,24 @@ def tril_matrix_to_vec(mat: Tensor, diag: int = 0) -> Tensor:
     return stack([row[..., j] for row in rows for j in range(row.shape[-1])], -1)
 
 
+def vec_to_tril_matrix(vec: Tensor, diag: int = 0) -> Tensor:
+    """A matrix with these elements on and below a diagonal, row by row, and zeros above."""
+    count, n, places = vec.shape[-1], 0, []
+    while len(places) < count:
+        n += 1
+        places = [(i, j) for i in range(n) for j in range(min(max(i + diag + 1, 0), n))]
+    if len(places) != count:
+        raise ValueError(
+            f"The size of last dimension is {count} which cannot be expressed as the lower triangular part of a "
+            "square D x D matrix."
+        )
+    where = [[count] * n for _ in range(n)]  # the zero behind the last element
+    for k, (i, j) in enumerate(places):
+        where[i][j] = k
+    return cat([vec, zeros_like(vec[..., :1])], -1)[..., tensor(where, device=vec.device)]
+
+
 __all__ = [
     "broadcast_all", "clamp_probs", "either", "lazy_property", "log_odds_loss", "logits_to_probs", "probs_to_logits", "standard_normal",
-    "standard_uniform", "sum_rightmost", "tril_matrix_to_vec",
+    "standard_uniform", "sum_rightmost", "tril_matrix_to_vec", "vec_to_tril_matrix",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ in place (INPLACE: `add` gives `add_`), and the operators it serves (OPERATORS).
 
 from __future__ import annotations
 
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from ..inplace import inplace
@@ -26,6 +26,7 @@ from . import (
     embedding,
     fourier,
     gamma_functions,
+    habits,
     indexing,
     joining,
     linear_algebra,
@@ -58,27 +59,51 @@ from . import (
 # easy before difficult; a file imports only from those before it
 FAMILIES: tuple[ModuleType, ...] = (
     creation, tapers, shape, conversion, parts, movement, joining, pointwise, trigonometry, comparison, rounding, complexes, special_functions, gamma_functions, bessel, orthogonal_polynomials,
-    reductions, matrix, contraction, indexing, positions, masks, scattering, padding, scans, sorting, statistics,
+    reductions, matrix, contraction, indexing, positions, masks, habits, scattering, padding, scans, sorting, statistics,
     activations, softmax, losses, embedding, normalization, attention, recurrent, convolution, pooling, resampling,
     linear_algebra, decompositions, elimination, fourier,
 )  # fmt: skip
 
+# functions that are not at the top of PyTorch: in its special, linalg, nn.functional; or only for other families
+ELSEWHERE = frozenset(
+    """
+    add_rows airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_t chebyshev_polynomial_u
+    chebyshev_polynomial_v chebyshev_polynomial_w check_inside cubic entr erfcx gammainc gammaincc
+    hermite_polynomial_h hermite_polynomial_he i0e i1 i1e laguerre_polynomial_l legendre_polynomial_p linear
+    log_ndtr mT modified_bessel_i0 modified_bessel_i1 modified_bessel_k0 modified_bessel_k1 multi_dot multigammaln
+    ndtr ndtri one_hot pad reshape_as reshaped_in_place restored scaled_modified_bessel_k0 scaled_modified_bessel_k1
+    shifted_chebyshev_polynomial_t shifted_chebyshev_polynomial_u shifted_chebyshev_polynomial_v
+    shifted_chebyshev_polynomial_w softsign spherical_bessel_j0 xlog1py zeta
+    """.split()
+)
+
+# of what writes in place, that which PyTorch has as a function, too
+IN_PLACE_FUNCTIONS = frozenset(
+    """
+    abs_ acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ asin_ asinh_ atan_ atanh_ ceil_
+    clamp_ clamp_max_ clamp_min_ clip_ conj_physical_ cos_ cosh_ deg2rad_ erf_ erfc_ exp2_ exp_ expm1_ fix_ floor_
+    frac_ gcd_ i0_ lcm_ ldexp_ log10_ log1p_ log2_ log_ logit_ nan_to_num_ neg_ negative_ rad2deg_ reciprocal_ relu_
+    round_ rsqrt_ sigmoid_ sin_ sinc_ sinh_ sqrt_ square_ tan_ tanh_ trunc_ xlogy_
+    """.split()
+)
+
 
 def public(family: ModuleType) -> dict[str, Any]:
-    """The functions that a family offers to users."""
-    own = {k: v for k, v in vars(family).items() if callable(v) and getattr(v, "__module__", "") == family.__name__}
-    return {k: v for k, v in own.items() if not k.startswith("_")}
+    """The functions of a family that others may use."""
+    own = {k: v for k, v in vars(family).items() if getattr(v, "__module__", "") == family.__name__}
+    return {k: v for k, v in own.items() if isinstance(v, FunctionType) and not k.startswith("_")}
 
 
 def bind() -> None:
-    """Give `Tensor` its mathematics; what writes in place is also a function, as in PyTorch (`relu_`)."""
+    """Give `Tensor` its mathematics; some of what writes in place is also a function, as in PyTorch (`relu_`)."""
     for family in FAMILIES:
         functions = vars(family)
         for name in functions.get("METHODS", "").split():
             setattr(Tensor, name, functions[name])
         for name in functions.get("INPLACE", "").split():
             setattr(Tensor, name + "_", inplace(functions[name]))
-            functions[name + "_"] = getattr(Tensor, name + "_")
+            if name + "_" in IN_PLACE_FUNCTIONS:
+                functions[name + "_"] = getattr(Tensor, name + "_")
         for name, function in functions.get("OPERATORS", {}).items():
             setattr(Tensor, name, function)
 
@@ -86,4 +111,4 @@ def bind() -> None:
 bind()
 for _family in FAMILIES:
     globals().update(public(_family))
-__all__ = [name for family in FAMILIES for name in public(family)]
+__all__ = [name for family in FAMILIES for name in public(family) if name not in ELSEWHERE]

@@ -16,6 +16,7 @@ from ..tensor import Tensor
 from .complexes import abs
 from .joining import chunk
 from .operands import refuse, zero
+from .pieces import in_pieces
 from .pointwise import _where, exp, sigmoid
 from .rounding import _clamp
 from .special_functions import erf
@@ -55,7 +56,7 @@ def _leaky_relu(x, negative_slope=0.01):
 
 
 def _leaky_relu_grad(g, x, negative_slope):
-    return g * (x > 0) * (1 - negative_slope) + g * negative_slope
+    return _gate(g, x) * (1 - negative_slope) + g * negative_slope
 
 
 @op
@@ -212,30 +213,49 @@ def _gelu_plain(x, approximate="none"):
 def _gelu(x, approximate="none"):
     """x * Φ(x), where Φ is the normal distribution, or its approximation by tanh"""
     refuse("biu", "gelu", x)
-    if approximate == "tanh":
-        share = x * x
-        share *= 0.044715 * math.sqrt(2 / math.pi)
-        share += math.sqrt(2 / math.pi)
-        share *= x
-        share = np.tanh(share)
-    else:
-        share = erf(x * math.sqrt(0.5))
-    share *= 0.5
-    share += 0.5
+    share = in_pieces(_share_by_tanh if approximate == "tanh" else _normal_share, x)
     return x * share, share
 
 
+def _normal_share(x):
+    share = erf(x * math.sqrt(0.5))
+    share *= 0.5
+    share += 0.5
+    return share
+
+
+def _share_by_tanh(x):
+    share = x * x
+    share *= 0.044715 * math.sqrt(2 / math.pi)
+    share += math.sqrt(2 / math.pi)
+    share *= x
+    share = np.tanh(share)
+    share *= 0.5
+    share += 0.5
+    return share
+
+
 def _gelu_grad(g, x, share, approximate):
+    return in_pieces(_gelu_grad_by_tanh if approximate == "tanh" else _normal_gelu_grad, g, x, share)
+
+
+def _normal_gelu_grad(g, x, share):
     slope = x * x
-    if approximate == "tanh":  # Φ' = 2 Φ (1 - Φ) u', u = √(2/π) (x + 0.044715 x³)
-        slope *= 6 * 0.044715 * math.sqrt(2 / math.pi)
-        slope += 2 * math.sqrt(2 / math.pi)
-        slope *= share
-        slope *= 1 - share
-    else:
-        slope *= -0.5
-        slope = np.exp(slope)
-        slope *= 1 / math.sqrt(2 * math.pi)
+    slope *= -0.5
+    slope = np.exp(slope)
+    slope *= 1 / math.sqrt(2 * math.pi)  # Φ'
+    slope *= x
+    slope += share
+    slope *= g
+    return slope
+
+
+def _gelu_grad_by_tanh(g, x, share):
+    slope = x * x
+    slope *= 6 * 0.044715 * math.sqrt(2 / math.pi)
+    slope += 2 * math.sqrt(2 / math.pi)
+    slope *= share
+    slope *= 1 - share  # Φ' = 2 Φ (1 - Φ) u', u = √(2/π) (x + 0.044715 x³)
     slope *= x
     slope += share
     slope *= g

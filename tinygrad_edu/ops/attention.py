@@ -67,7 +67,7 @@ _attention.grad(together=_attention_grad)
 def _as_bias(mask, query):
     """A mask as what is added to the scores: where False, -inf."""
     if mask.dtype is not dtypes.bool_:
-        return mask
+        return mask.to(query.dtype)
     return wrap(np.where(mask.array, 0, -math.inf).astype(query.array.dtype))
 
 

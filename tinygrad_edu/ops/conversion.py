@@ -188,6 +188,13 @@ def fill(input: Tensor, value: Any) -> Tensor:
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Write one value everywhere."""
     check_writable(self, "fill_")
+    repeated = tuple(slice(1) if s == 0 and n > 1 else slice(None) for n, s in zip(self.shape, self.array.strides, strict=True))
+    if slice(1) in repeated and not self.requires_grad:  # of a view made by `expand`, each place of the memory once
+        once = self.array[repeated]
+        once.flags.writeable = True
+        once[...] = fill(wrap(once), value).array
+        self.version().write()
+        return self
     return assign(self, fill(wrap(self.array, self.edge()), value), "fill_")
 
 
@@ -243,7 +250,7 @@ TYPE_NAMES = {
 CONVERTERS = {
     "float": dtypes.float32, "double": dtypes.float64, "half": dtypes.float16, "byte": dtypes.uint8,
     "char": dtypes.int8, "short": dtypes.int16, "int": dtypes.int32, "long": dtypes.int64, "bool": dtypes.bool_,
-    "cfloat": dtypes.complex64, "cdouble": dtypes.complex128,
+    "cfloat": dtypes.complex64, "cdouble": dtypes.complex128, "bfloat16": dtypes.bfloat16,
 }  # fmt: skip
 METHODS = "clone"
 OPERATORS = {

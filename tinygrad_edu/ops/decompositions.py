@@ -7,7 +7,6 @@ real ones up to a sign; a loss must not depend on it.
 
 from __future__ import annotations
 
-from collections import namedtuple
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from .. import devices
 from ..errors import describe, message
 from ..op import op
+from ..return_types import named
 from ..tensor import Tensor
 from . import lapack
 from .blocks import beside, columns, diagonal_from, diagonal_of, identity, mH, written
@@ -23,7 +23,7 @@ from .linear_algebra import _inv, _solve_triangular
 from .movement import _tril, _triu
 from .shape import mT, unsqueeze
 
-Svd = namedtuple("Svd", "U S V")
+Svd = named("svd", "U S V")
 INDEFINITE = "The factorization could not be completed because the input is not positive-definite"
 DIVERGED = "The algorithm failed to converge: the input has too many repeated values, or is not finite"
 

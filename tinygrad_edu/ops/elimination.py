@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from typing import Any
 
 import numpy as np
 
 from ..op import op
+from ..return_types import named
 from ..tensor import Tensor
 from . import lapack
 from .blocks import below, beside, columns, diagonal_from, diagonal_of, each, identity, mH, rows, written
@@ -19,8 +19,8 @@ from .pointwise import _where, log
 from .reductions import prod, sum
 from .shape import mT, unsqueeze
 
-Factors = namedtuple("Factors", "LU pivots info")
-Unpacked = namedtuple("Unpacked", "P L U")
+Factors = named("lu_factor_ex", "LU pivots info")
+Unpacked = named("lu_unpack", "P L U")
 
 # --- LU --------------------------------------------------------------------------------------------------------------
 

@@ -7,13 +7,13 @@ conjugates.
 
 from __future__ import annotations
 
-from collections import namedtuple
 from typing import Any
 
 import numpy as np
 
 from ..errors import describe, message
 from ..op import op
+from ..return_types import named
 from ..tensor import Tensor
 from . import lapack
 from .blocks import below, beside, columns, diagonal_of, identity, rows, written
@@ -21,7 +21,7 @@ from .movement import _tril, _triu
 from .reductions import sum
 from .shape import mT
 
-TriangularSolution = namedtuple("TriangularSolution", "solution cloned_coefficient")
+TriangularSolution = named("triangular_solve", "solution cloned_coefficient")
 SINGULAR = "The solver failed because the input matrix is singular"
 
 

@@ -167,6 +167,12 @@ def _targets(target, weight, ignore_index, dtype):
     return t, w
 
 
+def _weight_of_all(w):
+    """What the rows weigh together; 1 where all are ignored, so that their gradients are 0, though the loss is 0 / 0."""
+    total = w.sum()
+    return total + (total == 0)
+
+
 def _reduced_rows(losses, w, reduction, shape):
     """The rows' losses reduced; their mean is weighted."""
     if reduction == "none":
@@ -181,7 +187,7 @@ def _target_weights(target, *, weight, ignore_index, reduction, shape, dtype):
     t, w = _targets(target, weight, ignore_index, dtype)
     scale = -1 if w is None else -w
     if reduction == "mean":
-        scale = scale / (max(t.size, 1) if w is None else w.sum())
+        scale = scale / (max(t.size, 1) if w is None else _weight_of_all(w))
     rows = devices.zeros((t.size, shape[min(len(shape), 2) - 1]), dtype, like=target)
     rows[devices.arange(t.size, like=t), t] = scale
     return _unrows(rows, shape)
@@ -253,7 +259,7 @@ def _cross_entropy_grad(g, p, target, weight, ignore_index, reduction, label_smo
     if reduction == "none":
         g = g.reshape(-1)
     elif reduction == "mean":
-        g = g / (t.size if w is None else w.sum())
+        g = g / (t.size if w is None else _weight_of_all(w))
     at_target = g if w is None else g * w
     every = None
     if label_smoothing:

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import describe, message
 from ..op import cast, expand, op
 from .arguments import need_tensor, wrapped
-from .faces import takes_out
+from .faces import former_order, takes_out
 from .operands import operator
 from .pointwise import mul
 from .reductions import norm, sum
@@ -197,18 +197,21 @@ def _added(name, input, product, beta, alpha):
     return out if out.dtype == product.dtype else cast(out, product.dtype)
 
 
+@former_order("beta", "alpha")
 @takes_out
 def addmm(input, mat1, mat2, *, beta=1, alpha=1):
     """beta·input + alpha·mat1 @ mat2."""
     return _added("addmm", input, mm(mat1, mat2), beta, alpha)
 
 
+@former_order("beta", "alpha")
 @takes_out
 def addmv(input, mat, vec, *, beta=1, alpha=1):
     """beta·input + alpha·mat @ vec."""
     return _added("addmv", input, mv(mat, vec), beta, alpha)
 
 
+@former_order("beta", "alpha")
 @takes_out
 def addr(input, vec1, vec2, *, beta=1, alpha=1):
     """beta·input + alpha·vec1 ⊗ vec2."""
@@ -219,12 +222,14 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1):
     return _added("addr", input, outer(vec1, vec2), beta, alpha)
 
 
+@former_order("beta", "alpha")
 @takes_out
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta·input + alpha·batch1 @ batch2, for batches of matrices."""
     return _added("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
+@former_order("beta", "alpha")
 @takes_out
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta·input + alpha·Σ batch1 @ batch2, summed over the batch."""

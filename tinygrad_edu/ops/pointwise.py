@@ -12,6 +12,7 @@ from ..inplace import inplace
 from ..op import cast, op
 from ..tensor import Tensor
 from .arguments import need_tensor
+from .faces import former_order
 from .operands import Number, operator, refuse, tensors, zero
 
 # --- arithmetic ------------------------------------------------------------------------------------------------------
@@ -77,13 +78,13 @@ reciprocal.grad(x=lambda g, out: -g * (out * out))
 
 
 @op
-def addcmul(x, tensor1, tensor2, *, value=1):
+def _addcmul(x, tensor1, tensor2, *, value=1):
     """`x + value * tensor1 * tensor2`."""
     return x + value * tensor1 * tensor2
 
 
 @op
-def addcdiv(x, tensor1, tensor2, *, value=1):
+def _addcdiv(x, tensor1, tensor2, *, value=1):
     """`x + value * tensor1 / tensor2`."""
     refuse("biu", "addcdiv", x, why="integer division: write x + (value * tensor1 / tensor2).trunc()")
     return x + value * tensor1 / tensor2
@@ -96,12 +97,12 @@ def _lerp(x, end, weight):
     return np.where(abs(weight) < 0.5, near, far)
 
 
-addcmul.grad(
+_addcmul.grad(
     x=lambda g: g,
     tensor1=lambda g, tensor2, value: g * (tensor2 * value),
     tensor2=lambda g, tensor1, value: g * (tensor1 * value),
 )
-addcdiv.grad(
+_addcdiv.grad(
     x=lambda g: g,
     tensor1=lambda g, tensor2, value: g * value / tensor2,
     tensor2=lambda g, tensor1, tensor2, value: -g * (value * tensor1 / (tensor2 * tensor2)),
@@ -354,6 +355,7 @@ def _scaled(other: Any, alpha: Any, input: Any) -> Any:
     return other * alpha
 
 
+@former_order("alpha")
 def add(input, other, *, alpha=1, out=None):
     """The sum `input + alpha * other`."""
     if alpha != 1:
@@ -361,11 +363,24 @@ def add(input, other, *, alpha=1, out=None):
     return _add(input, other) if out is None else _add(input, other, out=out)
 
 
+@former_order("alpha")
 def sub(input, other, *, alpha=1, out=None):
     """The difference `input - alpha * other`."""
     if alpha != 1:
         other = _scaled(other, alpha, input)
     return _sub(input, other) if out is None else _sub(input, other, out=out)
+
+
+@former_order("value")
+def addcmul(input, tensor1, tensor2, *, value=1, out=None):
+    """`input + value * tensor1 * tensor2`."""
+    return _addcmul(input, tensor1, tensor2, value=value, out=out)
+
+
+@former_order("value")
+def addcdiv(input, tensor1, tensor2, *, value=1, out=None):
+    """`input + value * tensor1 / tensor2`."""
+    return _addcdiv(input, tensor1, tensor2, value=value, out=out)
 
 
 def positive(input):

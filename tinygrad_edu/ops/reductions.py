@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import namedtuple
 
 import numpy as np
 
 from ..errors import message
 from ..op import cast, op
+from ..return_types import named
 from ..sums import total
 from ..tensor import Tensor
 from .arguments import need_tensor, sizes, wrapped
@@ -207,7 +207,7 @@ def _extreme(input, dim, keepdim, other, out, of_all, along, of_pairs):
     return along(input, dim, keepdim, out=out)
 
 
-_AMinMax = namedtuple("aminmax", "min max")  # type: ignore[name-match]  # the name users see
+_AMinMax = named("aminmax", "min max")
 
 
 @numpy_names

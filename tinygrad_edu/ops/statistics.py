@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections import namedtuple
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from .. import dtypes
 from ..call import store_one
 from ..errors import describe, message
 from ..op import op
+from ..return_types import named
 from ..sums import total
 from ..tensor import Tensor, wrap
 from .arguments import need_tensor, wrapped
@@ -334,8 +334,8 @@ def histc(input, bins=100, min=0, max=0):
     return wrap(np.bincount(place, minlength=bins).astype(x.dtype))
 
 
-_Histogram = namedtuple("histogram", "hist bin_edges")  # type: ignore[name-match]  # the name users see
-_HistogramDD = namedtuple("histogramdd", "hist bin_edges")  # type: ignore[name-match]
+_Histogram = named("histogram", "hist bin_edges")
+_HistogramDD = named("histogramdd", "hist bin_edges")
 
 
 def histogram(input, bins, *, range=None, weight=None, density=False, out=None):

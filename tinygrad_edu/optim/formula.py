@@ -77,19 +77,19 @@ class FormulaOptimizer(Optimizer):
         return loss
 
     def _advance(self, p: Tensor, group: dict[str, Any], arrays: dict[str, float], scalars: dict[str, float]) -> None:
-        state, first = self.state.get(p), False
+        state, first = self.state.get(p) or {}, False
         for name in (*scalars, *arrays):
-            first = first or not state or not isinstance(state.get(name), Tensor)
+            first = first or not isinstance(state.get(name), Tensor)
         if first:
             state = self._begin(p, group)
         x, g = p.array, p._grad.array  # type: ignore[union-attr]
         own: dict[str, Array] = {}
-        for name, t in (state or {}).items():
+        for name, t in state.items():
             if isinstance(t, Tensor) and name not in scalars:
                 own[name] = t.array
                 if t._writes is not None:
                     t._writes.write()
-        single = self.count({name: state[name].array for name in scalars}, group) if state else {}
+        single = self.count({name: state[name].array for name in scalars}, group)
         single["first"] = first
         if x.dtype.kind == "c" and self.by_parts:
             x, g, own = pairs(x), pairs(g), {name: pairs(a) for name, a in own.items()}

@@ -48,6 +48,7 @@ class Archive:
                 "this file is a TorchScript program (torch.jit.save), which has code of its own; "
                 "in PyTorch write torch.save(torch.jit.load(f).state_dict(), ...)"
             )
+        self.room = self.size  # bytes that may still be read: entries that lie upon each other would give more
         self.memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) if mapped else None
 
     def text(self, name: str) -> str | None:
@@ -65,6 +66,9 @@ class Archive:
         start, size = self._place(name)
         if size != nbytes:
             raise broken(f"the objects ask for {nbytes} bytes of {name}, which has {size}")
+        self.room -= size
+        if self.room < 0:
+            raise broken(f"its entries have more bytes than its own {self.size}: some lie upon each other")
         if self.memory is not None:
             return np.frombuffer(self.memory, np.uint8, size, start) if size else np.empty(0, np.uint8)
         self.file.seek(start)
@@ -123,6 +127,14 @@ def write(file: BinaryIO, root: str, entries: Iterator[tuple[str, Any]]) -> None
                 target.write(data)
 
 
+class Stream:
+    """The part of a file object that only writes: whatever can do that is enough, a compressing one for example."""
+
+    def __init__(self, file: Any) -> None:
+        self.write = file.write
+        self.flush = getattr(file, "flush", lambda: None)
+
+
 @contextlib.contextmanager
 def replaced(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """A file to write into, which takes the place of `path` once it is complete and on the disk: at any moment the
@@ -137,7 +149,12 @@ def replaced(path: str | os.PathLike) -> Iterator[BinaryIO]:
         raise RuntimeError(f"Parent directory {folder} does not exist.")
     part = os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.part")
     try:
-        with open(part, "xb") as file:
+        file = open(part, "xb")  # noqa: SIM115 - closed by the block below
+    except OSError as error:
+        why = f"{error.strerror}: no file can be made in its folder, where the new one is written beside the old"
+        raise type(error)(error.errno, why, target) from None
+    try:
+        with file:
             if os.path.exists(target):
                 os.chmod(part, os.stat(target).st_mode & 0o7777)
             yield file
@@ -166,6 +183,8 @@ def opened(f: Any) -> Any:
                 f"'{type(f).__name__}' object has no attribute '{method}'. You can only torch.load from a file that is "
                 "seekable. Please pre-load the data into a buffer like io.BytesIO and try to load from it instead."
             )
+    if isinstance(f, io.TextIOBase):
+        raise TypeError(f"load() needs the bytes of a file, and {f!r} gives text; write open(path, 'rb')")
     return contextlib.nullcontext(f)
 
 
@@ -182,4 +201,4 @@ def from_here(file: BinaryIO) -> BinaryIO:
     return file if not file.tell() else io.BytesIO(file.read())
 
 
-__all__ = ["Archive", "replaced", "write"]
+__all__ = ["Archive", "Stream", "replaced", "write"]

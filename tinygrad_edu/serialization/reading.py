@@ -10,6 +10,7 @@ import io
 import os
 import pickle
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -17,12 +18,14 @@ import numpy as np
 
 from .. import devices
 from .archive import Archive, from_here, is_archive, opened, read_into
-from .names import READABLE, Storage
+from .foreign import refuse_foreign
+from .names import READABLE, Storage, in_memory
 from .rebuilding import names_for_all, names_on_the_list
 from .tables import is_table, load_file
 from .unpickling import Restricted, Trusting
 
 LEGACY = 0x1950A86A20F9469CFC6C  # PyTorch before 1.6 began its files with this number
+ALWAYS_CAREFUL, TRUST_ALL = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
 
 def load(
@@ -45,22 +48,40 @@ def load(
         raise ValueError("f must be a file path in order to use the mmap argument")
     if is_table(f):
         return load_file(f, map_location if isinstance(map_location, (str, devices.device)) else "cpu")
-    careful = pickle_module is None if weights_only is None else weights_only
+    careful = _careful(weights_only, pickle_module is None)
     with opened(f) as file:
         here = file.tell()
-        if not file.read(1):
+        head = file.read(512)
+        if not head:
             raise EOFError(f"Ran out of input: {f!r} is empty")
         file.seek(here)
         if is_archive(file):
             return _from_archive(Archive(from_here(file), bool(mmap)), map_location, careful, pickle_load_args)
+        refuse_foreign(head, repr(f))
         if mmap:
             raise RuntimeError("mmap can only be used with files saved with `torch.save` in its zip format")
         return _from_legacy(from_here(file), map_location, careful, pickle_load_args)
 
 
-def _unpickler(file: Any, find: Callable, careful: bool, options: Any) -> Any:
+def _careful(asked: bool | None, usual: bool) -> bool:
+    """Whether to read by the list: as asked, else as the two variables of PyTorch's for programs of long ago say."""
+    on = {name for name in (ALWAYS_CAREFUL, TRUST_ALL) if os.environ.get(name, "").lower() in ("1", "y", "yes", "true")}
+    if len(on) == 2:
+        raise RuntimeError(f"Only one of `{ALWAYS_CAREFUL}` or `{TRUST_ALL}` should be set, but both were set.")
+    if ALWAYS_CAREFUL in on:
+        return True
+    if asked is not None:
+        return asked
+    if TRUST_ALL in on:
+        text = f"{TRUST_ALL} is set, and load() was not told weights_only: whatever the file says is run"
+        warnings.warn(text, UserWarning, stacklevel=3)
+        return False
+    return usual
+
+
+def _unpickler(file: Any, size: int, find: Callable, careful: bool, options: Any) -> Any:
     if careful:
-        return Restricted(file, names_on_the_list(), find)
+        return Restricted(file, size, names_on_the_list(), find)
     return Trusting(file, names_for_all(), find, options)
 
 
@@ -73,11 +94,12 @@ def _from_archive(archive: Archive, map_location: Any, careful: bool, options: A
         if key not in storages:
             memory = archive.array(f"data/{key}", count * dtype.itemsize)
             if swapped and dtype.itemsize > 1:
-                memory = memory.view(dtype.numpy).byteswap().view(np.uint8)
+                memory = memory.view(in_memory(dtype)).byteswap().view(np.uint8)
             storages[key] = _placed(Storage(memory, dtype, location), map_location)
         return storages[key]
 
-    return _unpickler(io.BytesIO(archive.bytes("data.pkl")), find, careful, options).load()
+    objects = archive.bytes("data.pkl")
+    return _unpickler(io.BytesIO(objects), len(objects), find, careful, options).load()
 
 
 def _described(saved: Any) -> tuple[Any, str, str, int]:
@@ -114,9 +136,11 @@ def _from_legacy(file: Any, map_location: Any, careful: bool, options: Any) -> A
             storages[key] = Storage(memory, dtype, location)
         return storages[key]
 
-    unpickle = lambda: _unpickler(bounded, find, careful, options).load()  # noqa: E731
+    unpickle = lambda: _unpickler(bounded, end, find, careful, options).load()  # noqa: E731
     if unpickle() != LEGACY:
-        raise pickle.UnpicklingError("Invalid magic number; corrupt file? It was not written by torch.save")
+        raise pickle.UnpicklingError(
+            "Invalid magic number; corrupt file? It is a pickle that torch.save has not written"
+        )
     if unpickle() != 1001:
         raise RuntimeError("Invalid protocol version: the file was written by an unknown version of PyTorch")
     if not unpickle().get("little_endian", True):

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..holder import Size
+from ..ops.making import sparse_coo, sparse_csr, strided
 from ..tensor import Tensor, wrap
 from .names import READABLE, Storage
 
@@ -43,7 +44,9 @@ def _whole(values: Any) -> bool:
     return isinstance(values, tuple) and all(type(v) is int and v >= 0 for v in values)
 
 
-def tensor(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, dtype: Any) -> Tensor:
+def tensor(
+    storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, dtype: Any, metadata: Any = None
+) -> Tensor:
     """A tensor on a piece of memory, if it lies inside."""
     if not isinstance(storage, Storage):
         raise pickle.UnpicklingError(f"a tensor needs a storage, not {type(storage).__name__}")
@@ -67,16 +70,29 @@ def tensor(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any
         )
     steps = tuple(s * flat.itemsize for s in stride)
     if isinstance(flat, np.ndarray):
-        return _made(np.ndarray(size, flat.dtype, flat, offset * flat.itemsize, steps), requires_grad)
-    return _made(devices.as_strided(flat[offset:], size, steps), requires_grad)
+        array = np.ndarray(size, flat.dtype, flat, offset * flat.itemsize, steps)
+    else:
+        array = devices.as_strided(flat[offset:], size, steps)
+    # PyTorch notes that a conjugate or a negative is meant and leaves the memory as it is: these become copies
+    flags = metadata if isinstance(metadata, dict) else {}
+    array = array.conj() if flags.get("conj") is True else array
+    return _made(-array if flags.get("neg") is True else array, requires_grad)
 
 
 def _made(array: Any, requires_grad: Any) -> Tensor:
     return wrap(array).requires_grad_() if requires_grad is True else wrap(array)
 
 
-def _tensor_v2(storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any = False, *rest: Any) -> Tensor:
-    return tensor(storage, offset, size, stride, requires_grad, getattr(storage, "dtype", None))
+def _tensor_v2(
+    storage: Any,
+    offset: Any,
+    size: Any,
+    stride: Any,
+    requires_grad: Any = False,
+    hooks: Any = None,
+    metadata: Any = None,
+) -> Tensor:
+    return tensor(storage, offset, size, stride, requires_grad, getattr(storage, "dtype", None), metadata)
 
 
 def _tensor_v3(
@@ -84,7 +100,18 @@ def _tensor_v3(
 ) -> Tensor:
     if not isinstance(dtype, dtypes.dtype):
         raise pickle.UnpicklingError(f"a tensor needs a dtype, not {dtype!r}")
-    return tensor(storage, offset, size, stride, requires_grad, dtype)
+    return tensor(storage, offset, size, stride, requires_grad, dtype, metadata)
+
+
+def _sparse(kind: Any, parts: Any) -> Tensor:
+    from ..sparse import sparse_coo_tensor
+
+    if kind is not sparse_coo or not isinstance(parts, tuple) or len(parts) not in (3, 4):
+        raise pickle.UnpicklingError(f"tensors of layout {kind!r} cannot be read; in PyTorch write x.to_sparse_coo()")
+    indices, values, size, *coalesced = parts
+    if not isinstance(indices, Tensor) or not isinstance(values, Tensor):
+        raise pickle.UnpicklingError("a sparse tensor needs two tensors, its indices and its values")
+    return sparse_coo_tensor(indices, values, size, is_coalesced=coalesced == [True])
 
 
 def _parameter(data: Any, requires_grad: Any, hooks: Any = None, state: Any = None) -> Tensor:
@@ -134,11 +161,10 @@ def _bytearray(*args: Any) -> bytearray:
 
 
 def _layout(name: Any) -> Any:
-    from ..ops.making import strided
-
-    if name != "torch.strided":
-        raise pickle.UnpicklingError(f"tensors of layout {name} cannot be read")
-    return strided
+    found = next((each for each in (strided, sparse_coo, sparse_csr) if repr(each) == name), None)
+    if found is None:
+        raise pickle.UnpicklingError(f"{name!r} is no layout of tensors that is known here")
+    return found
 
 
 FUNCTIONS: dict[str, Any] = {
@@ -147,6 +173,7 @@ FUNCTIONS: dict[str, Any] = {
     "torch._utils._rebuild_tensor_v3": _tensor_v3,
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter,
+    "torch._utils._rebuild_sparse_tensor": _sparse,
     "torch._tensor._rebuild_from_type_v2": _from_type,
     "torch.serialization._get_layout": _layout,
     "torch.Size": _size,
@@ -163,8 +190,11 @@ FUNCTIONS: dict[str, Any] = {
     "torch.nn.Parameter": _parameter,
 }
 
+# what makes a copy of its argument: called again and again on one large thing, these would fill the memory
+COPYING = {name for name in FUNCTIONS if name.partition(".")[0] in ("collections", "_codecs", "builtins")}
+
 DTYPES = {
-    **{f"torch.{dtype.name}": dtype for dtype in dtypes.ALL},
+    **{f"torch.{dtype.name}": dtype for dtype in (*dtypes.ALL, dtypes.bfloat16)},
     **{f"torch.{short}": getattr(dtypes, long) for short, long in (("half", "float16"), ("float", "float32"))},
     **{f"torch.{short}": getattr(dtypes, long) for short, long in (("double", "float64"), ("long", "int64"))},
 }
@@ -202,4 +232,4 @@ def counterpart(module: str, name: str) -> Any:
     return found
 
 
-__all__ = ["Named", "counterpart", "names_for_all", "names_on_the_list"]
+__all__ = ["COPYING", "Named", "counterpart", "names_for_all", "names_on_the_list"]

@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 
 from ..tensor import Tensor
 from .names import trusted
-from .rebuilding import Named, counterpart
+from .rebuilding import COPYING, Named, counterpart
 
 ADVICE = (
     "Weights only load failed. {}\n"
     "  write instead: save(model.state_dict(), ...) when saving, since a state dict needs nothing but tensors; or, if "
-    "the file is from somebody you trust, load(..., weights_only=False), which runs whatever the file says"
+    "the file is from somebody you trust, load(..., weights_only=False), which runs whatever the file says (the "
+    "environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 does it for a program that cannot be changed)"
 )
 
 NEEDED_NAMES = """PROTO FRAME MARK STOP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT
@@ -26,6 +27,8 @@ BINPERSID GLOBAL STACK_GLOBAL REDUCE BUILD NEWOBJ GET BINGET LONG_BINGET PUT BIN
 DUP"""
 ALL_STEPS: dict[int, Callable] = pickle._Unpickler.dispatch  # type: ignore[attr-defined]
 NEEDED = [getattr(pickle, name)[0] for name in NEEDED_NAMES.split()]
+
+WITHOUT_TYPE = ("float8_", "float4_", "complex32", "ComplexHalf", "qint", "quint", "QInt", "QUInt", "_rebuild_qtensor")
 
 DAMAGE = (AttributeError, ImportError, IndexError, MemoryError, OverflowError, TypeError, ValueError, struct.error)
 
@@ -39,9 +42,10 @@ class Restricted(pickle._Unpickler):  # type: ignore[name-defined]  # the one in
 
     dispatch: ClassVar[dict[int, Any]] = {code: ALL_STEPS[code] for code in NEEDED}
 
-    def __init__(self, file: Any, names: dict[str, Any], find: Callable[[Any], Any]) -> None:
+    def __init__(self, file: Any, size: int, names: dict[str, Any], find: Callable[[Any], Any]) -> None:
         super().__init__(file, encoding="utf-8")
         self.names, self.find, self.proto = names, find, 0
+        self.room = size  # bytes that may still be copied: an honest pickle has each of them once
         self.added = dict(trusted())
 
     def load(self) -> Any:
@@ -70,6 +74,10 @@ class Restricted(pickle._Unpickler):  # type: ignore[name-defined]  # the one in
             return self.added[full]
         if full in self.names:
             return self.names[full]
+        if module.startswith("torch") and name.startswith(WITHOUT_TYPE):
+            raise pickle.UnpicklingError(
+                f"{full} stands for numbers that NumPy has no type for; save x.float(), or x.dequantize(), instead"
+            )
         raise pickle.UnpicklingError(
             f"Unsupported global: GLOBAL {full} is not among the names that are allowed; nothing of it was run. "
             f"If you trust it: serialization.add_safe_globals([{name}])"
@@ -85,6 +93,10 @@ class Restricted(pickle._Unpickler):  # type: ignore[name-defined]  # the one in
         function = self.stack[-1]
         if not isinstance(function, Named) and not _among(function, self.added):
             raise pickle.UnpicklingError(f"a call of {function!r}, which is not among the functions that are allowed")
+        if isinstance(function, Named) and function.name in COPYING:
+            self.room -= sum(len(a) for a in args if hasattr(a, "__len__"))
+            if self.room < 0:
+                raise pickle.UnpicklingError("its objects would take more memory than the file has bytes")
         self.stack[-1] = function(*args)
 
     def load_newobj(self) -> None:

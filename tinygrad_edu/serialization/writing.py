@@ -17,8 +17,10 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..holder import Size
+from ..ops.making import layout
+from ..storage import owner_of
 from ..tensor import Tensor
-from .archive import replaced, write
+from .archive import Stream, replaced, write
 from .names import TO_STORAGE
 from .tables import is_table, save_file
 
@@ -44,7 +46,7 @@ def save(
         with replaced(f) as file:
             _save(obj, file, root, pickle_protocol)
     elif hasattr(f, "write"):
-        _save(obj, f, "archive", pickle_protocol)
+        _save(obj, Stream(f), "archive", pickle_protocol)
     else:
         raise AttributeError(
             f"expected 'f' to be string, path, or a file-like object with a 'write' attribute, not {f!r}"
@@ -102,7 +104,7 @@ class Memory:
 
     def place(self, array: Any) -> tuple[Piece, Any]:
         """The piece that an array lies in, and the array (a copy where PyTorch could not describe its steps)."""
-        owner = _owner(array)
+        owner = owner_of(array)
         if owner is None or not _regular(array, owner):
             copied = self.kept.setdefault(id(array), array.copy())
             self.kept.setdefault(-id(array), array)  # alive, so that no other takes its id
@@ -112,18 +114,6 @@ class Memory:
             self.pieces.setdefault(address if owner.nbytes else -id(owner), Piece(owner, str(len(self.pieces))))
             address = address if owner.nbytes else -id(owner)
         return self.pieces[address], array
-
-
-def _owner(array: Any) -> Any:
-    """The array that holds the memory which this one shows; None if it does not lie there in one piece."""
-    owner = array
-    while (base := getattr(owner, "base", None)) is not None:
-        if not devices.is_array(base) and not hasattr(base, "base"):
-            break  # mapped or lent memory
-        owner = base
-    if not devices.is_array(owner) or not (owner.flags.c_contiguous or owner.flags.f_contiguous):
-        return None
-    return owner
 
 
 def _regular(array: Any, owner: Any) -> bool:
@@ -145,7 +135,7 @@ class Survey(pickle.Pickler):
 
     def reducer_override(self, obj: Any) -> Any:
         """Look at a tensor, and go on to what the user has attached to it."""
-        if not isinstance(obj, Tensor):
+        if not isinstance(obj, Tensor) or obj.is_sparse:
             return NotImplemented
         piece, array = self.memory.place(obj.array)
         if array.size:
@@ -178,9 +168,10 @@ PARAMETER = Global("torch._utils", "_rebuild_parameter")
 PARAMETER_WITH_STATE = Global("torch._utils", "_rebuild_parameter_with_state")
 FROM_TYPE = Global("torch._tensor", "_rebuild_from_type_v2")
 TENSOR, SIZE, DEVICE = Global("torch", "Tensor"), Global("torch", "Size"), Global("torch", "device")
+SPARSE, LAYOUT = Global("torch._utils", "_rebuild_sparse_tensor"), Global("torch.serialization", "_get_layout")
 UNTYPED = Global("torch.storage", "UntypedStorage")
 STORAGES = {dtype: Global("torch", name) for dtype, name in TO_STORAGE.items()}
-DTYPES = {dtype: Global("torch", dtype.name) for dtype in dtypes.ALL}
+DTYPES = {dtype: Global("torch", dtype.name) for dtype in (*dtypes.ALL, dtypes.bfloat16)}
 
 
 class Writer(pickle._Pickler):  # type: ignore[name-defined]  # the one in Python: it lets a name be written as it is
@@ -206,7 +197,9 @@ class Writer(pickle._Pickler):  # type: ignore[name-defined]  # the one in Pytho
     def reducer_override(self, obj: Any) -> Any:
         """How the file makes an object again."""
         if isinstance(obj, Tensor):
-            return self._tensor(obj)
+            return self._sparse(obj) if obj.is_sparse else self._tensor(obj)
+        if type(obj) is layout:
+            return LAYOUT, (repr(obj),)
         if type(obj) is Size:
             return SIZE, (tuple(obj),)
         if isinstance(obj, devices.device):
@@ -237,6 +230,10 @@ class Writer(pickle._Pickler):  # type: ignore[name-defined]  # the one in Pytho
         return FROM_TYPE, (call[0], cls, call[1], state)
 
     @staticmethod
+    def _sparse(t: Any) -> tuple:
+        return SPARSE, (t.layout, (t._indices(), t._values(), t.shape, t.is_coalesced()))
+
+    @staticmethod
     def _call(piece: Piece, dtype: Any, where: tuple, requires_grad: bool) -> tuple:
         common = (Lent(piece, dtype), *where, requires_grad, OrderedDict())
         if dtype is (piece.dtype or dtype) and dtype in STORAGES:
@@ -251,7 +248,7 @@ class Writer(pickle._Pickler):  # type: ignore[name-defined]  # the one in Pytho
         self.save(DTYPES[obj])
 
     dispatch[Global] = _save_global_as_it_is
-    dispatch[dtypes.dtype] = _save_dtype
+    dispatch[dtypes.dtype] = dispatch[dtypes.NamedOnly] = _save_dtype
 
 
 class Data:

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 SMALL = 6  # arrays of no more numbers are written out
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")  # what no line of text or XML can hold
+CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+"
+)  # what no line of text or XML can hold
 
 
 def clean(text: str) -> str:
@@ -35,7 +37,7 @@ def escaped(text: str) -> str:
 
 def shape_text(shape: Sequence[int]) -> str:
     """A shape as PyTorch prints it."""
-    return f"[{', '.join(map(str, shape))}]"
+    return f"[{', '.join(map(str, shape))}]" if len(shape) else "scalar"
 
 
 def dtype_text(dtype: Any) -> str:
@@ -87,12 +89,12 @@ def statistics(array: Any) -> str:
     return text + (f", {zeros:.0f} % zeros" if zeros >= 0.5 else "")
 
 
-def faults(array: Any) -> str:
-    """How many NaN and infinities there are, "" if none."""
+def faults(array: Any, infinite: bool = False) -> str:
+    """How many NaN and infinities there are, "" if none; infinities count unless they are meant, as in a mask."""
     array = _on_host(array)
     if array.dtype.kind not in "fc":
         return ""
-    nans, infinities = int(np.isnan(array).sum()), int(np.isinf(array).sum())
+    nans, infinities = int(np.isnan(array).sum()), 0 if infinite else int(np.isinf(array).sum())
     texts = [f"{count} {name}" for count, name in ((nans, "NaN"), (infinities, "∞")) if count]
     return f"{' and '.join(texts)} of {array.size}" if texts else ""
 

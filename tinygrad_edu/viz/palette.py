@@ -21,7 +21,7 @@ class Kind:
 
 KINDS = {
     "parameter": Kind("parameter", "#dbe9ff", "#2f66c4", "#16315f", "#7fb0ff", border=2),
-    "leaf": Kind("leaf with a gradient", "#d5f1ee", "#15807a", "#0e3f3c", "#58cfc6", border=2),
+    "leaf": Kind("leaf that wants a gradient", "#d5f1ee", "#15807a", "#0e3f3c", "#58cfc6", border=2),
     "input": Kind("input", "#e3f4d7", "#4d8a24", "#24401a", "#92cf66"),
     "constant": Kind("constant", "#f1f1ee", "#8b8b83", "#2d2e30", "#9b9c9e", style="dashed"),
     "operation": Kind("operation", "#fffdf6", "#85775a", "#2a2721", "#bfae8a", style="rounded"),
@@ -47,4 +47,8 @@ def style_sheet() -> str:
     rules = "".join(
         f'.tg [fill="{light}"]{{fill:{dark}}}.tg [stroke="{light}"]{{stroke:{dark}}}' for light, dark in PAIRS
     )
-    return f".tg{{max-width:100%;height:auto}}@media(prefers-color-scheme:dark){{{rules}}}"
+    faces = (
+        '.tg text{font-family:Arial,Helvetica,"Liberation Sans",sans-serif}'
+        '.tg [font-family^=Courier]{font-family:"Courier New","Liberation Mono",Menlo,monospace}'
+    )
+    return f".tg{{max-width:100%;height:auto}}{faces}@media(prefers-color-scheme:dark){{{rules}}}"

@@ -44,7 +44,7 @@ class Edge:
     port: str = ""  # at which of the head's inputs it ends
     label: str = ""  # which of the tail's results it carries, where there are several
     count: int = 1  # how many edges of the graph it stands for
-    again: bool = False  # whether it leads from one round of a repeated block to the next
+    again: bool = False  # from one round of a repeated block to the next: written in the tail's box, not drawn
 
     @property
     def id(self) -> str:

@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from ..autograd.function import FunctionNode
@@ -15,7 +16,7 @@ from ..autograd.graph import Node
 from ..plan import OpNode
 
 
-def rules_of(node: Node) -> list[tuple[str, str]]:
+def rules_of(node: Node | None) -> list[tuple[str, str]]:
     """For each input that gets a gradient its name and its rule: `("x", "g * y")`."""
     if isinstance(node, OpNode):
         plan = node.plan
@@ -54,23 +55,25 @@ def rule_source(rule: Callable) -> str:
 
 def _expression(rule: Callable) -> str | None:
     code = rule.__code__
-    source, tree = _parsed(inspect.getsourcefile(rule) or "")
+    source, functions = _parsed(inspect.getsourcefile(rule) or "")
     arguments = list(code.co_varnames[: code.co_argcount])
-    for found in tree.get(code.co_firstlineno, ()):
-        if [a.arg for a in found.args.args] != arguments:
-            continue
-        if isinstance(found, ast.Lambda):
-            compiled = compile(ast.Expression(found), code.co_filename, "eval").co_consts[0]
-            if compiled.co_code != code.co_code or compiled.co_names != code.co_names:
-                continue  # another lambda of the same line
-            body: Any = found.body
-        else:
-            statements = [s for s in found.body if not _is_docstring(s)]
-            if len(statements) != 1 or not isinstance(statements[0], ast.Return) or statements[0].value is None:
-                return None
-            body = statements[0].value
-        return " ".join((ast.get_source_segment(source, body) or ast.unparse(body)).split())
-    return None
+    here = [f for f in functions.get(code.co_firstlineno, ()) if [a.arg for a in f.args.args] == arguments]
+    if len(here) > 1:  # several lambdas in one line
+        here = [f for f in here if _compiled(f).co_code == code.co_code and _compiled(f).co_names == code.co_names]
+    if not here:
+        return None
+    body: Any = here[0].body
+    if not isinstance(here[0], ast.Lambda):
+        statements = [s for s in body if not _is_docstring(s)]
+        if len(statements) != 1 or not isinstance(statements[0], ast.Return) or statements[0].value is None:
+            return None
+        body = statements[0].value
+    text = " ".join((ast.get_source_segment(source, body) or ast.unparse(body)).split())
+    return text.replace("( ", "(").replace(" )", ")")
+
+
+def _compiled(function: ast.Lambda) -> CodeType:
+    return compile(ast.Expression(function), "", "eval").co_consts[0]
 
 
 def _is_docstring(statement: ast.stmt) -> bool:

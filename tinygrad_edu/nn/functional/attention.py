@@ -37,10 +37,9 @@ def scaled_dot_product_attention(
         raise RuntimeError(message(what, wrong))
     if attn_mask is not None and is_causal:
         raise RuntimeError(message(what, "Explicit attn_mask should not be set when is_causal=True"))
-    if attn_mask is not None and attn_mask.dtype not in (query.dtype, dtypes.bool_):
-        wrong = (
-            f"Expected attn_mask dtype to be bool or to match query dtype, but got {attn_mask.dtype} and {query.dtype}"
-        )
+    if attn_mask is not None and attn_mask.dtype not in (query.dtype, dtypes.bool_, dtypes.float32):
+        got = f"{attn_mask.dtype} and {query.dtype}"
+        wrong = f"Expected attn_mask dtype to be bool or float32 or to match query dtype, but got {got}"
         raise RuntimeError(message(what, wrong))
     if not 0 <= dropout_p < 1:
         raise RuntimeError(message(what, f"dropout probability has to be between 0 and 1, but got {dropout_p}"))
@@ -131,6 +130,9 @@ def multi_head_attention_forward(
         weights = in_proj_weight.chunk(3)
     q, k, v = _projected(query, key, value, weights, in_proj_weight, in_proj_bias, use_separate_proj_weight)
 
+    if key_padding_mask is not None and key_padding_mask.shape != (batch, key.shape[0]):
+        wrong = f"Expected key_padding_mask of shape (N, S) = {(batch, key.shape[0])}, but got"
+        raise AssertionError(f"{wrong} {tuple(key_padding_mask.shape)}")
     bias, padding = _hiding(attn_mask, q), _hiding(key_padding_mask, q)
     if bias is not None:
         expected = ((length, key.shape[0]), (batch * num_heads, length, key.shape[0]))[bias.ndim - 2]

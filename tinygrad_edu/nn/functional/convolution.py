@@ -154,6 +154,9 @@ def _conv(dims, input, weight, bias, stride, padding, dilation, groups, transpos
         raise RuntimeError(message(what, wrong, instead="x.reshape(N, C, ...)"))
     if weight.ndim != dims + 2:
         raise RuntimeError(message(what, f"expected a {dims + 2}D weight, but got one of size {list(weight.shape)}"))
+    if 0 in weight.array.shape[2:]:
+        wrong = f"kernel size should be greater than zero, but got {list(weight.shape[2:])}"
+        raise RuntimeError(message(what, wrong))
     x = input if input.ndim == dims + 2 else reshape(input, (1, *input.shape))
     if isinstance(padding, str):
         out = _conv_named(what, x, weight, bias, stride, padding, dilation, groups)

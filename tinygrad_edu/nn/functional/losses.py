@@ -12,6 +12,7 @@ from ... import dtypes
 from ...errors import message
 from ...ops import losses as ops
 from ...ops import where
+from ...ops.arguments import need_tensor
 from ...tensor import Tensor
 from . import traps
 
@@ -122,11 +123,14 @@ def binary_cross_entropy(
 ) -> Tensor:
     """-(y log x + (1 - y) log(1 - x)), for probabilities x."""
     reduction = _reduction(reduction, size_average, reduce)
-    if input.shape != target.shape:
+    if need_tensor(input, "binary_cross_entropy").shape != need_tensor(target, "binary_cross_entropy", "target").shape:
         raise ValueError(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
             "Please ensure they have the same size; write target.view_as(input)."
         )
+    if input.dtype != target.dtype:
+        wrong = f"Found dtype {target.dtype} but expected {input.dtype}"
+        raise RuntimeError(message("binary_cross_entropy: target", wrong, instead=f"target.to({input.dtype})"))
     x = input.array
     if type(x) is np.ndarray and x.size and not (x.min() >= 0 and x.max() <= 1):
         wrong = f"all elements of input should be between 0 and 1, but they lie between {x.min():g} and {x.max():g}"
@@ -145,9 +149,10 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """The binary cross-entropy of sigmoid(x), in one stable step; `pos_weight` multiplies what the 1s count."""
     reduction = _reduction(reduction, size_average, reduce)
-    if input.shape != target.shape:
+    name = "binary_cross_entropy_with_logits"
+    if need_tensor(input, name).shape != need_tensor(target, name, "target").shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
-    traps.no_probabilities("binary_cross_entropy_with_logits", input, "sigmoid", "logits are wanted, x before it")
+    traps.no_probabilities(name, input, "sigmoid", "logits are wanted, x before it")
     return ops._binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction)
 
 
@@ -169,7 +174,7 @@ def cross_entropy(
     if not 0 <= label_smoothing <= 1:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     traps.no_probabilities("cross_entropy", input, "softmax", "logits are wanted: the loss takes the softmax itself")
-    if input.array.shape == target.array.shape:
+    if input.array.shape == need_tensor(target, "cross_entropy", "target").array.shape:
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     ignore_index = _check_classes("cross_entropy", input, target, weight, ignore_index)
     return ops._cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
@@ -207,7 +212,7 @@ def nll_loss(
 
 def _check_classes(name, input, target, weight, ignore_index):
     """Raise unless every target is a class; the answer is `ignore_index`, or None where no target is to be ignored."""
-    shape, t = input.array.shape, target.array
+    shape, t = input.array.shape, need_tensor(target, name, "target").array
     if not shape:
         raise ValueError(f"{name}: Expected 1 or more dimensions (got 0)")
     if t.shape != shape[:1] * (len(shape) > 1) + shape[2:]:

@@ -328,8 +328,8 @@ def _windows(what, dims, input, kernel_size, stride, padding, dilation, ceil_mod
         wrong = f"dilation should be greater than zero, but got {dilation}"
     elif min(padding) < 0:
         wrong = f"pad must be non-negative, but got {padding}"
-    elif any(2 * p > d * (k - 1) + 1 for p, d, k in zip(padding, dilation, kernel, strict=True)):
-        wrong = f"pad should be at most half of effective kernel size, but got {padding=}, {kernel=} and {dilation=}"
+    elif any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
+        wrong = f"pad should be at most half of kernel size, whatever its dilation, but got {padding=} and {kernel=}"
     if wrong:
         raise RuntimeError(message(what, wrong))
     size = []

@@ -10,7 +10,9 @@ from ...errors import message
 from ...inplace import inplace as in_place
 from ...ops import embedding as ops
 from ...ops import one_hot
+from ...ops.arguments import need_tensor
 from ...tensor import Tensor, wrap
+from .traps import tell
 
 __all__ = [
     "alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "embedding", "embedding_bag",
@@ -39,6 +41,7 @@ def embedding(
 
 def _check_rows(name, input, weight):
     """Raise unless the table is a matrix and every number one of its rows."""
+    need_tensor(input, name)
     if weight.ndim != 2:
         raise RuntimeError(message(name, f"'weight' must be 2-D, but got {list(weight.shape)}"))
     if input.array.dtype.kind not in "iu" or input.array.itemsize < 4:
@@ -49,7 +52,7 @@ def _check_rows(name, input, weight):
     i = input.array
     if type(i) is np.ndarray and i.size and not (i.min() >= 0 and i.max() < len(weight.array)):
         wrong = f"index out of range in self: {i.min()} to {i.max()} in a table of {len(weight.array)} rows"
-        raise IndexError(message(name, wrong))
+        raise (IndexError if name == "embedding" else RuntimeError)(message(name, wrong))
 
 
 def _padding(name, padding_idx, weight):
@@ -88,7 +91,10 @@ def embedding_bag(
     padding_idx: int | None = None,
 ) -> Tensor:
     """The sum, mean or maximum of the rows of each bag: a row of `input`, or from one of `offsets` to the next."""
-    if input.dtype.rank == 2 and weight.dtype.rank == 1:
+    if mode == "max" and (scale_grad_by_freq or sparse):
+        wrong = "scaling the gradient by the frequency" if scale_grad_by_freq else "sparse weights"
+        raise ValueError(f"max mode does not support {wrong}")
+    if need_tensor(input, "embedding_bag").dtype.rank == 2 and weight.dtype.rank == 1:
         input, weight = weight, input  # the order of long ago
     _check_rows("embedding_bag", input, weight)
     if per_sample_weights is not None and per_sample_weights.shape != input.shape:
@@ -98,8 +104,6 @@ def embedding_bag(
         raise ValueError(f"mode has to be one of sum, mean or max, not {mode!r}")
     if per_sample_weights is not None and mode != "sum":
         raise NotImplementedError(f"embedding_bag: per_sample_weights was not None, but mode is '{mode}', not 'sum'")
-    if mode == "max" and scale_grad_by_freq:
-        raise ValueError("max mode does not support scaling the gradient by the frequency")
     padding_idx = _padding("embedding_bag", padding_idx, weight)
     if max_norm is not None:
         _shorten(weight, input, max_norm, norm_type)
@@ -123,7 +127,9 @@ def _bags(input, offsets, include_last):
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
     if offsets is None or offsets.ndim != 1:
         raise ValueError("offsets has to be a 1D Tensor where the input is 1D")
-    starts = offsets.array
+    starts, length = offsets.array, input.shape[0]
+    if starts.size and starts[-1] > length:
+        raise RuntimeError(f"offsets[-1] can not be greater than input's length {length}, but got {starts[-1]}")
     if include_last:
         if not starts.size:
             raise RuntimeError("include_last_offset: number of offset should be at least 1")
@@ -132,9 +138,7 @@ def _bags(input, offsets, include_last):
         raise RuntimeError(
             f"offsets[0] has to be 0, i.e., the first sequence has to start from position 0; got {starts[0]}"
         )
-    if starts.size and starts[-1] > input.shape[0]:
-        raise RuntimeError(f"offsets[-1] can not be greater than input's length {input.shape[0]}, but got {starts[-1]}")
-    bag = np.searchsorted(starts, np.arange(input.shape[0]), side="right") - 1
+    bag = np.searchsorted(starts, np.arange(length), side="right") - 1
     return wrap(bag), starts.size
 
 
@@ -155,11 +159,17 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Dropout of whole channels: (N, C, H, W)."""
+    if input.ndim == 3:
+        tell("dropout2d: a 3-D input is read as (N, C, L), with whole rows dropped; write dropout1d for it.")
+    elif input.ndim != 4:
+        tell(f"dropout2d: meant for (N, C, H, W), but the input has {input.ndim} dimensions.")
     return _drop(input, p, training, inplace, leading=2)
 
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Dropout of whole channels: (N, C, D, H, W) or (C, D, H, W)."""
+    if input.ndim not in (4, 5):
+        tell(f"dropout3d: meant for (N, C, D, H, W) or (C, D, H, W), but the input has {input.ndim} dimensions.")
     return _drop(input, p, training, inplace, leading=2 if input.ndim > 4 else 1)
 
 
@@ -184,6 +194,9 @@ def _drop(input, p, training, inplace, alpha=False, leading=None):
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if not training or not p:
         return input
+    if not (input.is_floating_point() or input.is_complex()):
+        wrong = f"result type Float can't be cast to the desired output type {input.dtype}"
+        raise RuntimeError(message("dropout", wrong, instead="input.float()"))
     shape = input.array.shape
     if leading is not None:
         if len(shape) < 2:

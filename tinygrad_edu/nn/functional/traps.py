@@ -1,4 +1,4 @@
-"""Losses that compute something else than was meant, without an error: noticed here, and told once for each line."""
+"""Calls that compute something else than was meant, without an error: noticed here, and told once for each line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 
+from ...ops.arguments import need_tensor
 from ...plan import OpNode
 from ...tensor import Tensor
 
@@ -25,7 +26,7 @@ def tell(text: str) -> None:
 
 def same_size(name: str, input: Tensor, target: Tensor) -> None:
     """A column against a row makes a matrix, and training goes nowhere."""
-    if input.array.shape != target.array.shape:
+    if need_tensor(input, name).array.shape != need_tensor(target, name, "target").array.shape:
         tell(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). "
             "This will likely lead to incorrect results due to broadcasting. "
@@ -35,7 +36,7 @@ def same_size(name: str, input: Tensor, target: Tensor) -> None:
 
 def no_pairs(name: str, input: Tensor, target: Tensor) -> None:
     """As `same_size`, where one may be broadcast to the other: but not both, as a column and a row are."""
-    a, b = input.array.shape, target.array.shape
+    a, b = need_tensor(input, name).array.shape, need_tensor(target, name, "target").array.shape
     if a != b:
         try:
             joined = np.broadcast_shapes(a, b)
@@ -47,7 +48,7 @@ def no_pairs(name: str, input: Tensor, target: Tensor) -> None:
 
 def no_probabilities(name: str, input: Tensor, op: str, wanted: str) -> None:
     """Probabilities where something is wanted that is made of them only inside the loss."""
-    node = input.node
+    node = need_tensor(input, name).node
     if type(node) is OpNode and node.plan.op.name == op:
         tell(
             f"{name}: the input is the result of a {op}, but {wanted}. It computes, but training goes wrong; "

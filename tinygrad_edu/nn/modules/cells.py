@@ -13,6 +13,7 @@ from ...tensor import Tensor
 from .. import init
 from ..parameter import Parameter
 from .module import Module
+from .utils import need_sizes
 
 __all__ = ["GRUCell", "LSTMCell", "RNNCell", "RNNCellBase"]
 
@@ -33,6 +34,7 @@ class RNNCellBase(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
+        need_sizes(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
         self.input_size = input_size
         self.hidden_size = hidden_size
         self.bias = bias
@@ -59,8 +61,16 @@ class RNNCellBase(Module):
 
     def _step(self, cell: Callable[..., Any], input: Tensor, states: Any) -> Any:
         """One step of a cell, for a batch (B, I) or for one sample (I)."""
-        what = type(self).__name__
-        given = () if states is None else (states if isinstance(states, (tuple, list)) else (states,))
+        what, pair = type(self).__name__, cell is lstm_cell
+        if states is not None and isinstance(states, Tensor) is pair:
+            wrong = f"hx must be {'a tuple (h, c) of tensors' if pair else 'a tensor'}, not {type(states).__name__}"
+            raise TypeError(message(what, wrong))
+        given = () if states is None else (tuple(states) if pair else (states,))
+        if pair and len(given) not in (0, 2):
+            raise RuntimeError(message(what, f"expects two hidden states (h, c), not {len(given)}"))
+        if input.dtype is not self.weight_ih.dtype:
+            wrong = f"the input is {input.dtype}, the weights are {self.weight_ih.dtype}"
+            raise RuntimeError(message(what, wrong, instead=f"input.to({self.weight_ih.dtype})"))
         for name, t in zip(("input", "hidden", "cell"), (input, *given), strict=False):
             if t.dim() not in (1, 2):
                 raise ValueError(f"{what}: Expected {name} to be 1D or 2D, got {t.dim()}D instead")
@@ -71,18 +81,18 @@ class RNNCellBase(Module):
         x = input.unsqueeze(0) if alone else input
         if states is None:
             states = zeros(x.shape[0], self.hidden_size, dtype=x.dtype, device=x.device)
-            states = (states, states) if cell is lstm_cell else states
+            states = (states, states) if pair else states
         else:
-            given = tuple(s.unsqueeze(0) for s in given) if alone else tuple(given)
+            given = tuple(s.unsqueeze(0) for s in given) if alone else given
             for s in given:
                 if tuple(s.shape) != (x.shape[0], self.hidden_size):
                     wrong = f"hidden has the shape {list(s.shape)}, expected {[x.shape[0], self.hidden_size]}"
                     raise RuntimeError(message(what, wrong))
-            states = given if cell is lstm_cell else given[0]
+            states = given if pair else given[0]
         out = cell(x, states, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
         if not alone:
             return out
-        return tuple(s.squeeze(0) for s in out) if cell is lstm_cell else out.squeeze(0)
+        return tuple(s.squeeze(0) for s in out) if pair else out.squeeze(0)
 
 
 class RNNCell(RNNCellBase):

@@ -15,7 +15,7 @@ from .. import init
 from ..parameter import Parameter, UninitializedParameter
 from .lazy import LazyModuleMixin
 from .module import Module
-from .utils import _ntuple, _reverse_repeat_tuple
+from .utils import _ntuple, _reverse_repeat_tuple, need_sizes
 
 __all__ = [
     "Conv1d",
@@ -84,6 +84,7 @@ class _ConvNd(Module):
         groups: int,
         padding_mode: str,
     ) -> None:
+        need_sizes(type(self).__name__, in_channels=in_channels, out_channels=out_channels, groups=groups)
         wrong = None
         if groups <= 0:
             wrong = f"groups must be a positive integer, not {groups}"

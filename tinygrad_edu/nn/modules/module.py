@@ -9,6 +9,7 @@ from ... import dtypes
 from ...autograd.modes import no_grad
 from ...tensor import Tensor
 from ..parameter import is_lazy
+from .failure import locate
 from .hooks import (
     Hooked,
     call,
@@ -64,9 +65,13 @@ class Module(Members, Stateful, Hooked):
         raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._around is None:
-            return self.forward(*args, **kwargs)
-        return call(self, args, kwargs)
+        try:  # costs nothing unless something is raised
+            if self._around is None:
+                return self.forward(*args, **kwargs)
+            return call(self, args, kwargs)
+        except Exception as error:
+            locate(error, Module.__call__.__code__)
+            raise
 
     # --- changing all of it ---------------------------------------------------------------------------------------
 
@@ -97,7 +102,7 @@ class Module(Members, Stateful, Hooked):
 
     def to(self: Self, *args: Any, **kwargs: Any) -> Self:
         """Move to a device or to a floating-point dtype; integers keep theirs."""
-        dtype, rest = kwargs.pop("dtype", None), []
+        dtype, order, rest = kwargs.pop("dtype", None), kwargs.pop("memory_format", None), []
         for value in args:
             if isinstance(value, Tensor):
                 dtype, value = value.dtype, value.device
@@ -112,6 +117,8 @@ class Module(Members, Stateful, Hooked):
         def moved(t: Tensor) -> Tensor:
             if dtype is not None and (t.is_floating_point() or t.is_complex()):
                 t = t.to(dtype)
+            if order is not None and t.dim() in (4, 5):  # a bias or a matrix has no channels to put last
+                t = t.to(memory_format=order)
             return t.to(*rest, **kwargs) if rest or kwargs else t
 
         return self._apply(moved)
@@ -130,6 +137,10 @@ class Module(Members, Stateful, Hooked):
     def half(self: Self) -> Self:
         """Floating-point parameters and buffers in half precision."""
         return self._cast(dtypes.float16)
+
+    def bfloat16(self: Self) -> Self:
+        """Raises where there is a floating-point parameter: NumPy has no such type."""
+        return self._cast(dtypes.bfloat16)
 
     def type(self: Self, dst_type: Any) -> Self:
         """All parameters and buffers in another dtype."""

@@ -208,6 +208,8 @@ class RNNBase(Module):
     # --- states: one tensor, or two of an LSTM ------------------------------------------------------------------------
 
     def _as_states(self, hx: Any) -> tuple[Tensor, ...]:
+        if not isinstance(hx, Tensor):
+            raise TypeError(message(type(self).__name__, f"hx must be a tensor, not {type(hx).__name__}"))
         return (hx,)
 
     def _as_given(self, states: tuple[Tensor, ...]) -> Any:
@@ -329,6 +331,9 @@ class LSTM(RNNBase):
         )
 
     def _as_states(self, hx: Any) -> tuple[Tensor, ...]:
+        if isinstance(hx, Tensor) or len(hx) != 2:
+            given = f"a tensor of shape {list(hx.shape)}" if isinstance(hx, Tensor) else f"{len(hx)} of them"
+            raise TypeError(message("LSTM", f"hx must be a tuple (h_0, c_0) of two tensors, not {given}"))
         return tuple(hx)
 
     def _as_given(self, states: tuple[Tensor, ...]) -> Any:

@@ -11,6 +11,7 @@ from .. import functional as F
 from .. import init
 from ..parameter import Parameter
 from .module import Module
+from .utils import need_sizes
 
 __all__ = ["Embedding", "EmbeddingBag"]
 
@@ -35,6 +36,7 @@ class _Table(Module):
         dtype: Any,
     ) -> None:
         super().__init__()
+        need_sizes(type(self).__name__, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
             wrong = f"padding_idx must be within num_embeddings, but {padding_idx} is not within {num_embeddings}"
             raise AssertionError(f"{type(self).__name__}: {wrong}")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any
+
+from ...errors import message
 
 __all__ = ["consume_prefix_in_state_dict_if_present"]
 
@@ -26,6 +29,18 @@ _quadruple = _ntuple(4, "_quadruple")
 def _reverse_repeat_tuple(t: tuple, n: int) -> tuple:
     """(a, b) as (b, b, a, a): from widths for each dimension to those of `F.pad`, which begins with the last."""
     return tuple(x for x in reversed(t) for _ in range(n))
+
+
+def need_sizes(layer: str, **sizes: Any) -> None:
+    """Raise for a size of a layer that is not a whole number, or below zero: by its name, before anything is made."""
+    for name, size in sizes.items():
+        try:
+            negative = operator.index(size) < 0
+        except TypeError:
+            wrong = f"{name} must be an int, not {type(size).__name__} {size!r}"
+            raise TypeError(message(layer, wrong)) from None
+        if negative:
+            raise RuntimeError(message(layer, f"{name} must not be negative, but is {size}"))
 
 
 def consume_prefix_in_state_dict_if_present(state_dict: dict[str, Any], prefix: str) -> None:

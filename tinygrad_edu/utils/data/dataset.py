@@ -195,10 +195,12 @@ class Subset(Dataset[T_co]):
 
 
 def gathers(dataset: Any) -> bool:
-    """Whether a dataset gives whole batches: tensors, or a choice of them, with `__getitem__` as it is here."""
+    """Whether a dataset gives whole batches: tensors, what says so by `gives_batches`, or a choice of either."""
     cls = type(dataset)
     if cls is Subset or (isinstance(dataset, Subset) and cls.__getitems__ is Subset.__getitems__):
         return gathers(dataset.dataset)
+    if hasattr(dataset, "gives_batches"):
+        return dataset.gives_batches
     plain = isinstance(dataset, TensorDataset) and cls.__getitem__ is TensorDataset.__getitem__
     return plain and not hasattr(cls, "__getitems__")
 
