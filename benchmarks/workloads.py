@@ -26,6 +26,8 @@ class Workload:
     target: float
     make: Callable[[Any], Step]
     hand: Callable[[], Step] | None = None
+    peer: Callable[[Callable[..., Step]], Step] | None = None  # the same for one of `peers`
+    quick: bool = False  # whether it is small enough for a first look
 
 
 def data(inputs: tuple[int, ...], classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -70,7 +72,10 @@ def mlp(sizes: tuple[int, ...], batch: int, optimizer: str, **options: Any) -> d
         update = {"SGD": by_hand.momentum if "momentum" in options else by_hand.sgd, "Adam": by_hand.adam}[optimizer]
         return by_hand.mlp(sizes, *data((batch, sizes[0]), sizes[-1]), update, **options)
 
-    return {"make": make, "hand": hand}
+    def peer(other: Callable[..., Step]) -> Step:
+        return other(sizes, *data((batch, sizes[0]), sizes[-1]), optimizer, **options)
+
+    return {"make": make, "hand": hand, "peer": peer, "quick": batch < 256}
 
 
 def scalars(torch: Any) -> Step:

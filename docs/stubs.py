@@ -100,7 +100,7 @@ def stubs() -> dict[Path, str]:
 
 def callable_or_property(f: Any) -> bool:
     """Whether a stub can declare it as a method."""
-    return isinstance(f, property) or inspect.isroutine(f)
+    return isinstance(f, property) or (inspect.isroutine(f) and not isinstance(f, classmethod))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
             "types",
             "testing",
             "toplevel",
+            "functional",
             "native",
             "overrides",
             "cpu",
@@ -36,6 +37,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         ),
     ),
     ("viz", "datasets", "distributed"),
+    ("learn",),
     ("", "compat", "pytest_plugin", "pytest_flag", "train", "cli", "__main__"),
 )
 PLACES = {name: (row, column) for row, names in enumerate(ROWS) for column, name in enumerate(names)}

@@ -654,3 +654,20 @@ def test_the_version_is_a_number() -> None:
     assert x._version == 0
     x[1:].add_(1)
     assert x._version == x.detach()._version == 1
+
+
+def test_a_plain_backward_after_one_with_create_graph_adds_in_place():
+    x = tg.tensor(2.0, requires_grad=True)
+    (x**3).sum().backward(create_graph=True)
+    g = x.grad
+    (x**2).sum().backward()
+    assert x.grad is g and g.requires_grad and g.item() == 16
+
+
+def test_the_gradient_of_what_is_no_leaf_warns():
+    x = tg.ones(2, requires_grad=True)
+    y = x * 2
+    y.sum().backward()
+    with pytest.warns(UserWarning, match="not a leaf Tensor is being accessed"):
+        assert y.grad is None
+    assert x.grad is not None

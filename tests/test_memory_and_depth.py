@@ -84,7 +84,7 @@ class TestFreed:
         seen = []
         a.register_hook(lambda g: seen.append(weakref.ref(g.array)))
         (a * a).sum().backward()
-        assert a.grad is None and [r() for r in seen] == [None]
+        assert a._grad is None and [r() for r in seen] == [None]
 
     def test_views_writes_and_second_derivatives(self) -> None:
         refs = []

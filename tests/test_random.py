@@ -60,7 +60,7 @@ def test_the_default_state_can_be_kept_and_forked() -> None:
     state = tg.get_rng_state()
     first = tg.randn(3)
     tg.set_rng_state(state)
-    with tg.fork_rng():
+    with tg.random.fork_rng():
         assert np.array_equal(tg.randn(3).array, first.array)
     assert np.array_equal(tg.randn(3).array, first.array)
     assert tg.initial_seed() == 7

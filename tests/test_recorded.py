@@ -329,6 +329,10 @@ class TestRefusals:
             trainer(model, torch.optim.SGD(model.parameters(), lr=0.1)), floats(5, 6), classes(3, 5), why="in place"
         )
 
+    def test_a_result_with_a_graph(self):
+        model = mlp()
+        refused(lambda x: model(x), floats(5, 6), why="has a graph")
+
     def test_a_schedule_inside(self):
         model, optimizer, *_ = pair(mlp)
         schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.9)

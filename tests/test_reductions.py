@@ -1,6 +1,7 @@
 """Reductions beyond the table: accuracy, ties, zeros, PyTorch's overloads, errors."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,3 +124,26 @@ def test_a_gradient_has_the_dtype_of_its_tensor() -> None:
 def test_errors(wrong, error, text) -> None:
     with pytest.raises(error, match=text):
         wrong()
+
+
+@pytest.mark.parametrize(
+    "name, others",
+    [
+        ("amax", ()), ("argsort", ()), ("cat", ()), ("chunk", (2,)), ("cumsum", ()), ("diff", ()), ("kthvalue", (1,)),
+        ("log_softmax", ()), ("max", ()), ("median", ()), ("repeat_interleave", (2,)), ("softmax", ()), ("sort", ()),
+        ("squeeze", ()), ("stack", ()), ("sum", ()), ("tensor_split", (2,)), ("topk", (1,)), ("unbind", ()),
+    ],
+)  # fmt: skip
+def test_axis_is_numpy_s_name_of_dim(name: str, others: tuple) -> None:
+    x = tg.tensor([[3.0, 1.0, 2.0], [0.5, 4.0, 2.5]])
+    given = [x, x] if name in ("cat", "stack") else x
+    function, method = getattr(tg, name), getattr(x, name, None)
+    expected = flat(function(given, *others, dim=1))
+    assert flat(function(given, *others, axis=1)) == expected
+    assert method is None or flat(method(*others, axis=1)) == expected
+    with pytest.raises(TypeError):
+        function(given, *others, axes=1)
+
+
+def flat(answer: Any) -> list:
+    return [flat(a) for a in answer] if isinstance(answer, tuple) else answer.tolist()

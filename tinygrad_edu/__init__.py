@@ -94,13 +94,14 @@ cfloat, cdouble = complex64, complex128
 newaxis = None
 
 _LATER = frozenset(
-    "accelerator amp backends compat compiler cpu cuda datasets distributed distributions fft func hub jit linalg mps "
+    "accelerator amp backends compat compiler cpu cuda datasets distributed distributions fft func functional hub jit linalg mps "
     "multiprocessing nn onnx optim overrides profiler return_types serialization signal sparse special storage testing types utils version viz xpu".split()
 )  # modules
 
 _HOMES = {
     "amp": "GradScaler",
-    "amp.autocast_mode": "autocast get_autocast_dtype is_autocast_cache_enabled is_autocast_enabled",
+    "amp.autocast_mode": "autocast clear_autocast_cache get_autocast_cpu_dtype get_autocast_dtype get_autocast_gpu_dtype "
+    "is_autocast_cache_enabled is_autocast_cpu_enabled is_autocast_enabled",
     "compat": "install_as_torch uninstall_as_torch",
     "compiler": "compile",
     "func": "vmap",

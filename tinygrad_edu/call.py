@@ -13,6 +13,7 @@ import numpy as np
 from . import devices, dtypes
 from .autograd.graph import Node, tick
 from .autograd.modes import recording
+from .errors import message
 from .plan import OpNode, Plan
 from .promotion import agree, mended, not_a_tensor, settle, unify
 from .tensor import Tensor, TensorNode, new, wrap
@@ -72,7 +73,7 @@ def general(op: Op, values: Sequence[Any], into: Any = None) -> Any:
         show(t, op, inputs[0], values[1:])
     if node is not None and mode is not True:
         mode.recorded(node, inputs, wrapped)
-    return answer if into is None else store(op, answer, into)
+    return answer if into is None else store(op, answer, into, arrays)
 
 
 def _wrapped(op: Op, results: list[Any], node: OpNode | None) -> Any:
@@ -160,15 +161,15 @@ class Unrecorded(TensorNode):
         self.edges, self.shape, self.number, self.version, self.hooks = (), shape, -1, None, None
 
 
-def store(op: Op, answer: Any, into: Any) -> Any:
+def store(op: Op, answer: Any, into: Any, inputs: Sequence[Any] = ()) -> Any:
     """Write results into the tensors given as `out=`, which take their shape."""
     if op.several:
-        return op.returned(*[store_one(op.name, a, t) for a, t in zip(answer, into, strict=True)])
-    return store_one(op.name, answer, into)
+        return op.returned(*[store_one(op.name, a, t, inputs) for a, t in zip(answer, into, strict=True)])
+    return store_one(op.name, answer, into, inputs)
 
 
-def store_one(name: str, answer: Tensor, into: Tensor) -> Tensor:
-    """Write one result into `into`."""
+def store_one(name: str, answer: Tensor, into: Tensor, inputs: Sequence[Any] = ()) -> Tensor:
+    """Write one result into `into`, which must not share memory with itself or with a part of an input."""
     if recording.get() and (answer.requires_grad or into.requires_grad):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, "
@@ -176,9 +177,21 @@ def store_one(name: str, answer: Tensor, into: Tensor) -> Tensor:
         )
     if not dtypes.can_cast(answer.dtype, into.dtype):
         raise RuntimeError(f"{name}: result type {answer.dtype} can't be cast to the desired output type {into.dtype}")
-    if into.array.shape == answer.array.shape:
-        np.copyto(into.array, answer.array, casting="unsafe")
+    target = into.array
+    if target.size and any(n > 1 and not stride for n, stride in zip(target.shape, target.strides, strict=True)):
+        _refuse_overlap(name, "more than one element of the written-to tensor refers")
+    for a in inputs:
+        whole = devices.is_array(a) and (a.shape, a.strides) == (target.shape, target.strides)
+        if devices.is_array(a) and not whole and np.may_share_memory(a, target):
+            _refuse_overlap(name, "some elements of the input tensor and the written-to tensor refer")
+    if target.shape == answer.array.shape:
+        np.copyto(target, answer.array, casting="unsafe")
     else:
-        into.array = answer.array.astype(into.array.dtype)
+        into.array = answer.array.astype(target.dtype)
     into.version().write()
     return into
+
+
+def _refuse_overlap(name: str, who: str) -> None:
+    wrong = f"unsupported operation: {who} to a single memory location."
+    raise RuntimeError(message(f"{name}(out=...)", wrong, instead="out=x.clone(), or no out= at all"))

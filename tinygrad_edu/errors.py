@@ -12,6 +12,12 @@ class OutOfMemoryError(RuntimeError):
     """Memory is full: the computer's, or a GPU's."""
 
 
+NO_LEAF = (
+    "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: it stays None. "
+    "Write x.retain_grad() before backward(), or look at the leaf instead."
+)
+
+
 def describe(value: Any) -> str:
     """A value in a message: a tensor or array by dtype and shape, anything else as itself, shortened."""
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
@@ -35,7 +41,7 @@ def translated(name: str, inputs: list[Any], error: Exception) -> Exception:
     """NumPy's complaint about an operation as PyTorch raises it: same type, with the operation and its tensors."""
     what = f"{name}({', '.join(describe(v) for v in inputs)})"
     wrong = str(error)
-    if isinstance(error, (RuntimeError, NotImplementedError)):
+    if isinstance(error, (RuntimeError, NotImplementedError, Warning)):
         return error
     if isinstance(error, np.exceptions.AxisError) and error.ndim is not None:
         bound = max(error.ndim, 1)

@@ -81,7 +81,7 @@ def pinv(
     return _pinv(A, atol, rcond if rtol is None else rtol, hermitian, out=out)
 
 
-def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None, out: Any = None) -> LeastSquares:
+def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None, out: Any = None) -> tuple[Tensor, ...]:
     """The X that makes |A X - B| least, and of these the shortest."""
     lapack.check_matrices("lstsq", A)
     drivers = (None, "gels", "gelsy", "gelsd", "gelss")
@@ -210,20 +210,22 @@ def lu_solve(
 # --- the same where single matrices of a batch may fail --------------------------------------------------------------------
 
 
-def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> Inverse:
+def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> tuple[Tensor, ...]:
     """The inverse, nan where there is none, and 0 or at which step it failed."""
     lapack.check_square("inv_ex", A)
     return written(_inv, Inverse(*_tried(_inv, A, _singular_at(A), check_errors)), out)
 
 
-def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False, out: Any = None) -> Solution:
+def solve_ex(
+    A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False, out: Any = None
+) -> tuple[Tensor, ...]:
     """The solution of A X = B, nan where there is none, and 0 or at which step it failed."""
     lapack.check_square("solve_ex", A)
     solution = _tried(lambda a: solve(a, B, left=left), A, _singular_at(A), check_errors)
     return written(_solve, Solution(*solution), out)
 
 
-def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, out: Any = None) -> Factor:
+def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, out: Any = None) -> tuple[Tensor, ...]:
     """The Cholesky factor, nan where there is none, and 0 or the order of the first minor that is not positive."""
     lapack.check_square("cholesky_ex", A)
     info = _indefinite_at(mH(A) if upper else A)
@@ -231,7 +233,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False, o
     return written(_cholesky, Factor(*factor), out)
 
 
-def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False, out: Any = None) -> Factors:
+def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False, out: Any = None) -> tuple[Tensor, ...]:
     """The LU factors, and 0 or the first step that found no pivot."""
     LU, pivots = lu_factor(A, pivot=pivot)
     info = _singular_at(A)

@@ -114,12 +114,12 @@ class Methods(Holder):
         """beta·input + alpha·Σ batch1 @ batch2, summed over the batch."""
     def addbmm_(self, *args: Any, **options: Any) -> Tensor:
         """`addbmm`, written into this tensor."""
-    def addcdiv(self, tensor1: Any, tensor2: Any, *, value: builtins.float = ..., out: Any = ...) -> Tensor:
-        """`x + value * tensor1 / tensor2`."""
+    def addcdiv(self, tensor1: Any, tensor2: Any, *, value: builtins.float = ..., out: Any = ...) -> Any:
+        """`input + value * tensor1 / tensor2`."""
     def addcdiv_(self, *args: Any, **options: Any) -> Tensor:
         """`addcdiv`, written into this tensor."""
-    def addcmul(self, tensor1: Any, tensor2: Any, *, value: builtins.float = ..., out: Any = ...) -> Tensor:
-        """`x + value * tensor1 * tensor2`."""
+    def addcmul(self, tensor1: Any, tensor2: Any, *, value: builtins.float = ..., out: Any = ...) -> Any:
+        """`input + value * tensor1 * tensor2`."""
     def addcmul_(self, *args: Any, **options: Any) -> Tensor:
         """`addcmul`, written into this tensor."""
     def addmm(self, mat1: Any, mat2: Any, *, beta: builtins.float = ..., alpha: builtins.float = ...) -> Any:
@@ -150,6 +150,8 @@ class Methods(Holder):
         """The angle to the positive real axis; of real numbers 0 or pi."""
     def any(self, dim: Any = ..., keepdim: builtins.bool = ..., *, out: Any = ...) -> Tensor:
         """Whether some element is true."""
+    def apply_(self, callable: Any) -> Tensor:
+        """Write `callable(element)` over each element, on the CPU and slowly: one call of Python's an element."""
     def arccos(self, *, out: Any = ...) -> Tensor:
         """The inverse of the cosine."""
     def arccos_(self, *args: Any, **options: Any) -> Tensor:
@@ -192,6 +194,8 @@ class Methods(Holder):
         """`as_strided` of this tensor itself: the same memory, seen in another shape."""
     def as_strided_scatter(self, src: Any, size: Any, stride: Any, storage_offset: Any = ...) -> Tensor:
         """`input` with `src` where `as_strided` looks."""
+    def as_subclass(self, cls: Any) -> Tensor:
+        """The same tensor, with its place in the graph, as one of a subclass."""
     def asin(self, *, out: Any = ...) -> Tensor:
         """The inverse of the sine."""
     def asin_(self, *args: Any, **options: Any) -> Tensor:
@@ -412,6 +416,8 @@ class Methods(Holder):
         """One value everywhere, a number or a tensor without dimensions."""
     def fill_(self, value: Any) -> Tensor:
         """Write one value everywhere."""
+    def fill_diagonal_(self, fill_value: Any, wrap: builtins.bool = ...) -> Tensor:
+        """Write one value on the main diagonal; with `wrap` it begins again below a tall matrix."""
     def fix(self, *, out: Any = ...) -> Tensor:
         """The integer part: rounded towards 0."""
     def fix_(self, *args: Any, **options: Any) -> Tensor:
@@ -568,6 +574,8 @@ class Methods(Holder):
         """The Kronecker product: `other`, once for each element of `input`, multiplied by it."""
     def kthvalue(self, k: Any, dim: builtins.float = ..., keepdim: builtins.bool = ..., *, out: Any = ...) -> Any:
         """The k-th smallest element along a dimension, and where it was."""
+    @property
+    def layout(self) -> Any: ...
     def lcm(self, y: Any, *, out: Any = ...) -> Tensor:
         """The least common multiple."""
     def lcm_(self, *args: Any, **options: Any) -> Tensor:
@@ -658,6 +666,10 @@ class Methods(Holder):
     def mH(self) -> Any: ...
     @property
     def mT(self) -> Any: ...
+    def map2_(self, x: Any, y: Any, callable: Any) -> Tensor:
+        """Write `callable(element, x's element, y's element)` over each element."""
+    def map_(self, tensor: Any, callable: Any) -> Tensor:
+        """Write `callable(element, other's element)` over each element."""
     def masked_fill(self, mask: Any, value: Any) -> Tensor:
         """`value` where the mask holds, `input` elsewhere."""
     def masked_fill_(self, *args: Any, **options: Any) -> Tensor:
@@ -770,6 +782,8 @@ class Methods(Holder):
         """The matrix of all products xᵢyⱼ."""
     def permute(self, *axes: Any, dims: Any = ...) -> Tensor:
         """The dimensions in another order: `permute(1, 0)`, `permute((1, 0))`."""
+    def pin_memory(self, device: Any = ...) -> Tensor:
+        """The tensor itself: copies to a GPU are plain ones."""
     def pinverse(self, rcond: builtins.float = ...) -> Tensor:
         """The Moore-Penrose pseudo-inverse, without singular values below `rcond` times the largest."""
     def polygamma(self, input: Any, *, out: Any = ...) -> Any:
@@ -806,6 +820,8 @@ class Methods(Holder):
         """One divided by each element."""
     def reciprocal_(self, *args: Any, **options: Any) -> Tensor:
         """`reciprocal`, written into this tensor."""
+    def record_stream(self, stream: Any) -> None:
+        """Nothing: there is one stream, in which memory is freed in order."""
     def relu(self, *, out: Any = ...) -> Tensor:
         """max(x, 0)"""
     def relu_(self, *args: Any, **options: Any) -> Tensor:
@@ -862,10 +878,14 @@ class Methods(Holder):
         """The elements at one position of a dimension, which disappears."""
     def select_scatter(self, src: Any, dim: Any, index: Any) -> Tensor:
         """`input` with `src` at one position of a dimension."""
+    def set_(self, source: Any = ...) -> Tensor:
+        """Show the memory of another tensor; without one, nothing."""
     def sgn(self, *, out: Any = ...) -> Tensor:
         """The sign -1, 0 or 1; of complex numbers the direction `x / |x|`, and 0 at 0."""
     def sgn_(self, *args: Any, **options: Any) -> Tensor:
         """`sgn`, written into this tensor."""
+    def share_memory_(self) -> Tensor:
+        """The tensor itself: a process that is given it gets a copy."""
     def short(self, memory_format: Any = ...) -> Tensor:
         """The tensor as torch.int16: itself if it is that already."""
     def sigmoid(self, *, out: Any = ...) -> Tensor:
@@ -918,6 +938,8 @@ class Methods(Holder):
         """The standard deviation: the root of the variance."""
     def stft(self, n_fft: Any, hop_length: Any = ..., win_length: Any = ..., window: Any = ..., center: builtins.bool = ..., pad_mode: str = ..., normalized: builtins.bool = ..., onesided: Any = ..., return_complex: Any = ..., align_to_window: Any = ...) -> Tensor:
         """The spectrum of each frame of a signal: (..., frequencies, frames)."""
+    def storage(self) -> Any:
+        """The memory that the tensor and its views show, as elements of its type."""
     def sub(self, other: Any, *, alpha: builtins.float = ..., out: Any = ...) -> Any:
         """The difference `input - alpha * other`."""
     def sub_(self, *args: Any, **options: Any) -> Tensor:
@@ -1012,6 +1034,8 @@ class Methods(Holder):
         """With a new dimension of length 1."""
     def unsqueeze_(self, *args: Any, **options: Any) -> Tensor:
         """`unsqueeze` of this tensor itself: the same memory, seen in another shape."""
+    def untyped_storage(self) -> Any:
+        """The memory that the tensor and its views show, as bytes."""
     def var(self, dim: Any = ..., unbiased: Any = ..., keepdim: builtins.bool = ..., *, correction: Any = ..., out: Any = ...) -> Any:
         """The variance: Σ (x - mean)² / (n - correction)."""
     def vdot(self, other: Any, *, out: Any = ...) -> Any:
@@ -1020,6 +1044,8 @@ class Methods(Holder):
         """The same memory in another shape, or read as another dtype."""
     def view_as(self, other: Any) -> Tensor:
         """The same memory in the shape of `other`."""
+    @property
+    def volatile(self) -> Any: ...
     def vsplit(self, indices_or_sections: Any) -> Any:
         """Equal parts, or parts between given positions, along the dimension that its name says."""
     def where(self, condition: Any, other: Any) -> Any: ...

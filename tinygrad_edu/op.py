@@ -16,7 +16,6 @@ for them; nothing else is kept.
 from __future__ import annotations
 
 import inspect
-from collections import namedtuple
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from types import FunctionType
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from .plan import OPS, Plan
+from .return_types import named
 from .sums import total
 from .written import MISSING, caller
 
@@ -116,7 +116,7 @@ class Op:
     @cached_property
     def returned(self) -> Any:
         """What several results are returned in; made at the first call, since making it takes half a millisecond."""
-        return namedtuple(self.name, self.results) if self.results else tuple
+        return named(self.name, " ".join(self.results)) if self.results else tuple
 
     @property
     def signature(self) -> str:

@@ -281,7 +281,9 @@ def normal(
     if not tensors:
         if size is None:
             raise TypeError("normal() of numbers needs a size: normal(mean, std, size)")
-        return randn(size, generator=generator, out=out, **options).mul_(std).add_(mean)
+        leaf = options.pop("requires_grad", False)  # not before it has been scaled
+        drawn = randn(size, generator=generator, out=out, **options).mul_(std).add_(mean)
+        return drawn.requires_grad_() if leaf else drawn
     shape = broadcast_shapes(*[t.array.shape for t in tensors])
     with no_grad():
         kind = mean.dtype if isinstance(mean, Tensor) else std.dtype

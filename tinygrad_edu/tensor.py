@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import numpy as np
 from . import devices, dtypes
 from .autograd import graph
 from .autograd.graph import Handle, Node, Version, walk
-from .errors import message
+from .errors import NO_LEAF, describe, message
 from .holder import Holder, legacy_constructor
 
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ class Tensor(Methods):
     @property
     def grad(self) -> Tensor | None:
         """The gradient, summed over all `backward` calls since it was last set to None."""
+        if self._grad is None and self.node is not None and not self.is_leaf and not self.retains_grad:
+            warnings.warn(NO_LEAF, UserWarning, stacklevel=2)
         return self._grad
 
     @grad.setter
@@ -129,12 +132,10 @@ class Tensor(Methods):
                 raise TypeError(f"assigned grad expected to be a Tensor or None but got {type(value).__name__}")
             if value is self:
                 raise RuntimeError("can't assign Variable as its own grad; write x.grad = x.detach().clone()")
-            if value.array.shape != self.array.shape:
-                wrong = f"the gradient's shape {list(value.shape)} is not the tensor's, {list(self.shape)}"
-                raise RuntimeError(message("assigned grad has data of a different size", wrong))
-            if value.array.dtype != self.array.dtype:
-                wrong = f"the gradient is {value.dtype}, the tensor {self.dtype}"
-                raise RuntimeError(message("assigned grad has data of a different type", wrong))
+            if (value.array.shape, value.array.dtype) != (self.array.shape, self.array.dtype):
+                kind = "size" if value.array.shape != self.array.shape else "type"
+                wrong = f"the gradient is {describe(value)}, the tensor {describe(self)}"
+                raise RuntimeError(message(f"assigned grad has data of a different {kind}", wrong))
         self._grad = value
 
     @grad.deleter
@@ -411,7 +412,7 @@ class Leaf(TensorNode):
             g = outside(g)
             if t._grad is None:
                 t._grad = g
-            elif create_graph or t._grad.node is not None:
+            elif create_graph:
                 t._grad = t._grad + g
             else:
                 t._grad.array += g.array

@@ -65,7 +65,6 @@ CASES: dict[str, tuple[str, Callable[[Rng], dict[str, Any]]]] = {
     "LKJCholesky of two": ("LKJCholesky", lambda rng: {"dim": 2, "concentration": positive(rng, 3)}),
     "Wishart": ("Wishart", lambda rng: {"df": 4 + positive(rng, 2), "covariance_matrix": definite(rng, 2, 3, 3)}),
     "Wishart by precision": ("Wishart", lambda rng: {"df": np.array(6.5), "precision_matrix": definite(rng, 3, 3)}),
-    "Wishart by factor": ("Wishart", lambda rng: {"df": 2.5 + positive(rng, 2), "scale_tril": lower(rng, 3, 3)}),
     "Dirichlet": ("Dirichlet", lambda rng: {"concentration": 0.8 + positive(rng, 2, 4)}),
     "Pareto": ("Pareto", lambda rng: {"scale": positive(rng, 3), "alpha": 0.5 + positive(rng, 3)}),
     "Weibull": ("Weibull", lambda rng: {"scale": positive(rng, 3), "concentration": 0.7 + positive(rng, 3)}),

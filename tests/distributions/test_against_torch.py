@@ -278,6 +278,51 @@ def test_transforms(name: str) -> None:
         same(a, b, f"number {k}")
 
 
+JOINED: dict[str, Callable] = {
+    "cat": lambda t: t.CatTransform([t.ExpTransform(), t.TanhTransform()], dim=1, lengths=[1, 3]),
+    "cat from the end": lambda t: t.CatTransform([t.ExpTransform(), t.SigmoidTransform()], -1, [2, 2], cache_size=1),
+    "stack": lambda t: t.StackTransform([t.ExpTransform(), t.TanhTransform(), t.SigmoidTransform()], dim=0),
+    "correlations": lambda t: t.CorrCholeskyTransform(),
+}
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_transforms_side_by_side(name: str) -> None:
+    rng = np.random.default_rng(7)
+    x = rng.standard_normal((3, 6 if name == "correlations" else 4))
+    x[0, 0] = 0.0  # where forms with |x| have no derivative
+    found = []
+    for lib, family in LIBRARIES.values():
+        given = lib.tensor(x, dtype=lib.float64, requires_grad=True)
+        f = JOINED[name](family.transforms)
+        y = f(given)
+        stretched = f.log_abs_det_jacobian(given, y)
+        facts = f.bijective, f.domain.event_dim, f.codomain.event_dim, bool(f.codomain.check(y).all())
+        found.append((facts, [y, f.inv(y), stretched, *gradients(lib, stretched.sum(), [given], np.array(1.0))]))
+    assert found[0][0] == found[1][0]
+    for k, (a, b) in enumerate(zip(found[0][1], found[1][1], strict=True)):
+        same(a, b, f"number {k}")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda d, x: d.Bernoulli(logits=x).log_prob(x * 0 + 1),
+        lambda d, x: d.Binomial(3, logits=x).log_prob(x * 0 + 1),
+        lambda d, x: d.NegativeBinomial(3.0, logits=x).log_prob(x * 0 + 1),
+        lambda d, x: d.Bernoulli(logits=x).entropy(),
+        lambda d, x: d.SigmoidTransform().log_abs_det_jacobian(x, x.sigmoid()),
+        lambda d, x: d.ContinuousBernoulli(logits=x).log_prob(x * 0 + 0.2),
+    ],
+)
+def test_gradients_where_log_odds_are_zero(make: Callable) -> None:
+    found = []
+    for lib, family in LIBRARIES.values():
+        x = lib.zeros(2, dtype=lib.float64, requires_grad=True)
+        found += gradients(lib, make(family, x), [x], np.array([1.0, 2.0]))
+    same(*found, "gradient")
+
+
 REGISTERED: dict[str, Callable] = {
     "real": lambda c: c.real,
     "positive": lambda c: c.positive,

@@ -189,6 +189,48 @@ def test_covariance_of_vectors() -> None:
         np.testing.assert_allclose(d.log_prob(tg.tensor(x[:4])).numpy(), expected, rtol=1e-10)
 
 
+def test_log_odds_of_zero() -> None:
+    """By hand: the gradient of log p(1) is 1 - sigmoid(0)."""
+    x = tg.zeros(1, requires_grad=True)
+    D.Bernoulli(logits=x).log_prob(tg.ones(1)).sum().backward()
+    assert x.grad.tolist() == [0.5]
+
+
+@pytest.mark.parametrize(("n", "concentration"), [(2, 0.7), (3, 1.0), (5, 2.5)])
+def test_correlations_of_random_matrices(n: int, concentration: float) -> None:
+    """Each correlation is `2 b - 1` of a symmetric beta distribution with parameter `concentration - 1 + n / 2`."""
+    lower = D.LKJCholesky(n, concentration).sample((N,)).double()
+    np.testing.assert_allclose((lower**2).sum(-1).numpy(), 1, atol=1e-5)
+    matrices = (lower @ lower.mT).numpy()
+    a = concentration - 1 + n / 2
+    for i in range(n):
+        for j in range(i):
+            r = matrices[:, i, j]
+            assert abs(r.mean()) < 0.03 and abs(r.var() * (2 * a + 1) - 1) < 0.06
+            assert abs((r**4).mean() / (3 / ((2 * a + 1) * (2 * a + 3))) - 1) < 0.1
+
+
+def test_covariances_of_random_matrices() -> None:
+    covariance = definite(np.random.default_rng(2), 3, 3)
+    df = 5.5
+    for d in (
+        D.Wishart(df, tg.tensor(covariance)),
+        D.Wishart(df, precision_matrix=tg.tensor(np.linalg.inv(covariance))),
+        D.Wishart(df, scale_tril=tg.tensor(np.linalg.cholesky(covariance))),
+    ):
+        x = d.sample((N,)).numpy()
+        np.testing.assert_allclose(x.mean(0), df * covariance, atol=0.25)
+        np.testing.assert_allclose(x.var(0) / d.variance.numpy(), 1, atol=0.1)
+        inverse, k = np.linalg.inv(covariance), np.arange(3)
+        log_gamma = sum(math.lgamma((df - i) / 2) for i in k) + 1.5 * math.log(math.pi)
+        norm = df / 2 * (3 * math.log(2) + np.log(np.linalg.det(covariance))) + log_gamma
+        expected = [(df - 4) / 2 * np.log(np.linalg.det(v)) - np.trace(inverse @ v) / 2 - norm for v in x[:4]]
+        np.testing.assert_allclose(d.log_prob(tg.tensor(x[:4])).numpy(), expected, rtol=1e-9)
+        assert abs(-d.log_prob(tg.tensor(x)).mean().item() - d.entropy().item()) < 0.05
+    with pytest.raises(ValueError, match="ndim - 1"):
+        D.Wishart(1.5, tg.tensor(covariance))
+
+
 # --- gradients through samples -----------------------------------------------------------------------------------------
 
 MEANS: dict[str, tuple[Callable, Callable, tuple[float, ...]]] = {

@@ -244,3 +244,10 @@ def reachable(roots: Iterable[Node]) -> set[Node]:
                 seen.add(edge)
                 stack.append(edge)
     return seen
+
+
+def __getattr__(name: str) -> Any:
+    """What PyTorch has under this file's name, and stands on tensors here."""
+    from . import saved_tensors
+
+    return getattr(saved_tensors, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from types import TracebackType
@@ -18,6 +19,7 @@ class Progress:
         self.what, self.total, self.unit = what, total, unit
         self.stream = sys.stderr if stream is None else stream
         self.shown = self.stream.isatty()
+        self.counted = "" if unit == "B" else f" {unit}".rstrip()
         self.done = self.skipped = 0
         self.note = ""
         self.began = time.monotonic()
@@ -48,7 +50,8 @@ class Progress:
         """Write the line over itself."""
         if self.shown:
             self.drawn = time.monotonic()
-            self.stream.write(f"\r\x1b[K{self.line()}")
+            width = shutil.get_terminal_size().columns - 1  # a longer line would wrap, and stay
+            self.stream.write(f"\r\x1b[K{self.line()[:width]}")
             self.stream.flush()
 
     def line(self) -> str:
@@ -58,9 +61,9 @@ class Progress:
         if self.total:
             full = round(WIDTH * min(self.done / self.total, 1))
             parts.append("█" * full + "░" * (WIDTH - full))
-            parts.append(f"{self._amount(self.done)} of {self._amount(self.total)}")
+            parts.append(f"{self._amount(self.done)} of {self._amount(self.total)}{self.counted}")
         else:
-            parts.append(self._amount(self.done))
+            parts.append(f"{self._amount(self.done)}{self.counted}")
         if speed > 0:
             parts.append(f"{self._amount(speed)}/s")
             if self.total:
@@ -69,7 +72,7 @@ class Progress:
 
     def _amount(self, count: float) -> str:
         if self.unit != "B":
-            return f"{count:.0f}{self.unit}"
+            return f"{count:.0f}"
         return next((f"{count / scale:.1f} {name}" for scale, name in SCALES if count >= scale), f"{count:.0f} B")
 
 

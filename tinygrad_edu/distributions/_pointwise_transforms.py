@@ -6,11 +6,10 @@ import math
 from typing import Any
 
 from ..dtypes import finfo
-from ..ops import logaddexp
 from ..tensor import Tensor
 from . import constraints
 from ._transform import Transform
-from .utils import broadcast_all, sum_rightmost
+from .utils import broadcast_all, softplus, sum_rightmost
 
 
 class ExpTransform(Transform):
@@ -71,7 +70,7 @@ class SigmoidTransform(Transform):
         return y.log() - (-y).log1p()
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return -(x.abs() + 2 * (-x.abs()).exp().log1p())
+        return -softplus(x) - softplus(-x)
 
 
 class SoftplusTransform(Transform):
@@ -80,13 +79,13 @@ class SoftplusTransform(Transform):
     domain, codomain, bijective, sign = constraints.real, constraints.positive, True, 1
 
     def _call(self, x: Tensor) -> Tensor:
-        return logaddexp(x, x * 0)
+        return softplus(x)
 
     def _inverse(self, y: Tensor) -> Tensor:
         return y + (-(-y).expm1()).log()
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
-        return -logaddexp(-x, x * 0)
+        return -softplus(-x)
 
 
 class TanhTransform(Transform):
@@ -102,7 +101,7 @@ class TanhTransform(Transform):
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         # log(1 - tanh(x)**2), which is accurate also where tanh is nearly 1
-        return 2 * (math.log(2) - x - logaddexp(-2 * x, x * 0))
+        return 2 * (math.log(2) - x - softplus(-2 * x))
 
 
 class AbsTransform(Transform):

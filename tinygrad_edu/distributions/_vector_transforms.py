@@ -12,7 +12,7 @@ from ..ops import cat as joined
 from ..tensor import Tensor
 from . import constraints
 from ._transform import Transform
-from .utils import tril_matrix_to_vec, vec_to_tril_matrix
+from .utils import softplus, tril_matrix_to_vec, vec_to_tril_matrix
 
 
 class SoftmaxTransform(Transform):
@@ -45,7 +45,7 @@ class StickBreakingTransform(Transform):
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         x = x - _left(x.shape[-1], x).log()
-        log_part = x.clamp(max=0) - (-x.abs()).exp().log1p()
+        log_part = -softplus(-x)
         return (-x + log_part + y[..., :-1].log()).sum(-1)
 
     def forward_shape(self, shape: Any) -> Any:
@@ -105,7 +105,7 @@ class CorrCholeskyTransform(Transform):
 
     def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
         rest = tril_matrix_to_vec(1 - (y**2).cumsum(-1), -2).log().sum(-1) / 2 if y.shape[-1] > 2 else 0.0
-        return rest - 2 * (x.abs() + (-2 * x.abs()).exp().log1p() - math.log(2)).sum(-1)
+        return rest - 2 * (softplus(2 * x) - x - math.log(2)).sum(-1)
 
     def forward_shape(self, shape: Any) -> Any:
         n = round((0.25 + 2 * shape[-1]) ** 0.5 + 0.5)
@@ -119,4 +119,10 @@ class CorrCholeskyTransform(Transform):
         return Size((*shape[:-2], shape[-1] * (shape[-1] - 1) // 2))
 
 
-__all__ = ["CorrCholeskyTransform", "LowerCholeskyTransform", "PositiveDefiniteTransform", "SoftmaxTransform", "StickBreakingTransform"]
+__all__ = [
+    "CorrCholeskyTransform",
+    "LowerCholeskyTransform",
+    "PositiveDefiniteTransform",
+    "SoftmaxTransform",
+    "StickBreakingTransform",
+]

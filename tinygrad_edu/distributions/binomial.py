@@ -10,7 +10,7 @@ from ..random import binomial
 from ..tensor import Tensor
 from . import constraints
 from .distribution import Distribution
-from .utils import broadcast_all, either, lazy_property, logits_to_probs, probs_to_logits
+from .utils import broadcast_all, either, lazy_property, logits_to_probs, probs_to_logits, softplus
 
 
 class Binomial(Distribution):
@@ -69,7 +69,7 @@ class Binomial(Distribution):
             self._validate_sample(value)
         n, logits = self.total_count, self.logits
         ways = (n + 1).lgamma() - (value + 1).lgamma() - (n - value + 1).lgamma()
-        return ways + value * logits - n * (logits.clamp(min=0) + (-logits.abs()).exp().log1p())
+        return ways + value * logits - n * softplus(logits)
 
     def entropy(self) -> Tensor:
         """The sum over all counts, where `total_count` is the same everywhere."""

@@ -10,7 +10,7 @@ from ..tensor import Tensor
 from . import constraints
 from .distribution import Distribution
 from .gamma import Gamma
-from .utils import broadcast_all, either, lazy_property, logits_to_probs, probs_to_logits
+from .utils import broadcast_all, either, lazy_property, logits_to_probs, probs_to_logits, softplus
 
 
 class NegativeBinomial(Distribution):
@@ -63,8 +63,7 @@ class NegativeBinomial(Distribution):
         if self._validate_args:
             self._validate_sample(value)
         n, logits = self.total_count, self.logits
-        tail = (-logits.abs()).exp().log1p()
-        likely = -n * (logits.clamp(min=0) + tail) - value * ((-logits).clamp(min=0) + tail)
+        likely = -n * softplus(logits) - value * softplus(-logits)
         ways = (n + value).lgamma() - (value + 1).lgamma() - n.lgamma()
         return likely + ways.masked_fill(n + value == 0, 0.0)
 

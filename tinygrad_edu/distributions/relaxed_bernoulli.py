@@ -11,7 +11,9 @@ from . import constraints
 from .distribution import Distribution
 from .transformed_distribution import TransformedDistribution
 from .transforms import SigmoidTransform
-from .utils import broadcast_all, either, lazy_property, logits_to_probs, probs_to_logits, standard_uniform
+from .utils import (
+    broadcast_all, either, lazy_property, logits_to_probs, probs_to_logits, softplus, standard_uniform,
+)  # fmt: skip
 
 
 class LogitRelaxedBernoulli(Distribution):
@@ -60,8 +62,8 @@ class LogitRelaxedBernoulli(Distribution):
             self._validate_sample(value)
         logits, value = broadcast_all(self.logits, value)
         off = logits - value * self.temperature
-        # the log of exp(off) / (1 + exp(off))**2, which is the same for -off
-        return self.temperature.log() - off.abs() - 2 * (-off.abs()).exp().log1p()
+        # the log of exp(off) / (1 + exp(off))**2
+        return self.temperature.log() - softplus(off) - softplus(-off)
 
 
 class RelaxedBernoulli(TransformedDistribution):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..autograd.modes import enable_grad
 from ..dtypes import finfo, get_default_dtype
-from ..ops import broadcast_tensors, cat, empty, stack, tensor, zeros_like
+from ..ops import broadcast_tensors, cat, empty, logaddexp, stack, tensor, zeros_like
 from ..tensor import Tensor
 
 euler_constant = 0.57721566490153286060
@@ -69,9 +69,14 @@ def either(**given: Any) -> tuple[str, Any]:
     return next(iter(found.items()))
 
 
+def softplus(x: Tensor) -> Tensor:
+    """`log(1 + exp(x))`, whose gradient is right at 0, too, where those of `clamp` and `abs` would not be."""
+    return logaddexp(x, zeros_like(x))
+
+
 def log_odds_loss(logits: Tensor, target: Tensor) -> Tensor:
     """`-target log p - (1 - target) log(1 - p)` for log-odds of p."""
-    return logits.clamp(min=0) - logits * target + (-logits.abs()).exp().log1p()
+    return softplus(logits) - logits * target
 
 
 class lazy_property:
@@ -102,7 +107,8 @@ def tril_matrix_to_vec(mat: Tensor, diag: int = 0) -> Tensor:
 
 def vec_to_tril_matrix(vec: Tensor, diag: int = 0) -> Tensor:
     """A matrix with these elements on and below a diagonal, row by row, and zeros above."""
-    count, n, places = vec.shape[-1], 0, []
+    count, n = vec.shape[-1], 0
+    places: list[tuple[int, int]] = []
     while len(places) < count:
         n += 1
         places = [(i, j) for i in range(n) for j in range(min(max(i + diag + 1, 0), n))]
@@ -118,6 +124,6 @@ def vec_to_tril_matrix(vec: Tensor, diag: int = 0) -> Tensor:
 
 
 __all__ = [
-    "broadcast_all", "clamp_probs", "either", "lazy_property", "log_odds_loss", "logits_to_probs", "probs_to_logits", "standard_normal",
+    "broadcast_all", "clamp_probs", "either", "lazy_property", "log_odds_loss", "logits_to_probs", "probs_to_logits", "softplus", "standard_normal",
     "standard_uniform", "sum_rightmost", "tril_matrix_to_vec", "vec_to_tril_matrix",
 ]  # fmt: skip

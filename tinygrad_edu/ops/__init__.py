@@ -6,6 +6,7 @@ in place (INPLACE: `add` gives `add_`), and the operators it serves (OPERATORS).
 
 from __future__ import annotations
 
+import inspect
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -55,6 +56,7 @@ from . import (
     tapers,
     trigonometry,
 )
+from .faces import numpy_names
 
 # easy before difficult; a file imports only from those before it
 FAMILIES: tuple[ModuleType, ...] = (
@@ -94,10 +96,21 @@ def public(family: ModuleType) -> dict[str, Any]:
     return {k: v for k, v in own.items() if isinstance(v, FunctionType) and not k.startswith("_")}
 
 
+def faces(family: ModuleType) -> dict[str, Any]:
+    """The composed functions of a family that take `dim`, understanding NumPy's `axis` as operations do."""
+    found: dict[FunctionType, Any] = {}  # one face for all names of a function
+    for function in public(family).values():
+        code = inspect.unwrap(function).__code__
+        if not hasattr(function, "op") and "dim" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
+            found[function] = numpy_names(function)
+    return {name: found[function] for name, function in public(family).items() if function in found}
+
+
 def bind() -> None:
     """Give `Tensor` its mathematics; some of what writes in place is also a function, as in PyTorch (`relu_`)."""
     for family in FAMILIES:
         functions = vars(family)
+        functions.update(faces(family))
         for name in functions.get("METHODS", "").split():
             setattr(Tensor, name, functions[name])
         for name in functions.get("INPLACE", "").split():

@@ -18,8 +18,6 @@ def abs_(self: Any, *args: Any, **options: Any) -> Tensor:
     """`abs`, written into this tensor."""
 def absolute(x: Any, *, out: Any = ...) -> Tensor:
     """The absolute value."""
-def absolute_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`abs`, written into this tensor."""
 def acos(x: Any, *, out: Any = ...) -> Tensor:
     """The inverse of the cosine."""
 def acos_(self: Any, *args: Any, **options: Any) -> Tensor:
@@ -30,34 +28,22 @@ def acosh_(self: Any, *args: Any, **options: Any) -> Tensor:
     """`acosh`, written into this tensor."""
 def add(input: Any, other: Any, *, alpha: builtins.float = ..., out: Any = ...) -> Any:
     """The sum `input + alpha * other`."""
-def add_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`add`, written into this tensor."""
 def add_rows(target: Any, position: Any, rows: Any) -> None:
     """`target[position] += rows`, where a position that comes twice adds twice."""
 def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: builtins.float = ..., alpha: builtins.float = ...) -> Any:
     """beta·input + alpha·Σ batch1 @ batch2, summed over the batch."""
-def addbmm_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`addbmm`, written into this tensor."""
-def addcdiv(x: Any, tensor1: Any, tensor2: Any, *, value: builtins.float = ..., out: Any = ...) -> Tensor:
-    """`x + value * tensor1 / tensor2`."""
-def addcdiv_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`addcdiv`, written into this tensor."""
-def addcmul(x: Any, tensor1: Any, tensor2: Any, *, value: builtins.float = ..., out: Any = ...) -> Tensor:
-    """`x + value * tensor1 * tensor2`."""
-def addcmul_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`addcmul`, written into this tensor."""
+def addcdiv(input: Any, tensor1: Any, tensor2: Any, *, value: builtins.float = ..., out: Any = ...) -> Any:
+    """`input + value * tensor1 / tensor2`."""
+def addcmul(input: Any, tensor1: Any, tensor2: Any, *, value: builtins.float = ..., out: Any = ...) -> Any:
+    """`input + value * tensor1 * tensor2`."""
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: builtins.float = ..., alpha: builtins.float = ...) -> Any:
     """beta·input + alpha·mat1 @ mat2."""
-def addmm_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`addmm`, written into this tensor."""
 def addmv(input: Any, mat: Any, vec: Any, *, beta: builtins.float = ..., alpha: builtins.float = ...) -> Any:
     """beta·input + alpha·mat @ vec."""
 def addmv_(self: Any, *args: Any, **options: Any) -> Tensor:
     """`addmv`, written into this tensor."""
 def addr(input: Any, vec1: Any, vec2: Any, *, beta: builtins.float = ..., alpha: builtins.float = ...) -> Any:
     """beta·input + alpha·vec1 ⊗ vec2."""
-def addr_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`addr`, written into this tensor."""
 def adjoint(input: Any) -> Any:
     """The last two dimensions exchanged and the elements conjugated."""
 def airy_ai(x: Any, *, out: Any = ...) -> Tensor:
@@ -98,16 +84,12 @@ def arctan(x: Any, *, out: Any = ...) -> Tensor:
     """The inverse of the tangent."""
 def arctan2(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """The angle of the point with height `x` above `y`, in all four quadrants."""
-def arctan2_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`atan2`, written into this tensor."""
 def arctan_(self: Any, *args: Any, **options: Any) -> Tensor:
     """`atan`, written into this tensor."""
 def arctanh(x: Any, *, out: Any = ...) -> Tensor:
     """The inverse of the hyperbolic tangent."""
 def arctanh_(self: Any, *args: Any, **options: Any) -> Tensor:
     """`atanh`, written into this tensor."""
-def area_weights(n: Any, m: Any) -> Any:
-    """Each new element the mean of the old ones in its share: from ⌊i·n/m⌋ up to ⌈(i + 1)·n/m⌉."""
 def argmax(x: Any, dim: Any = ..., keepdim: builtins.bool = ..., *, out: Any = ...) -> Tensor:
     """The place of the largest element, the first of several."""
 def argmin(x: Any, dim: Any = ..., keepdim: builtins.bool = ..., *, out: Any = ...) -> Tensor:
@@ -136,8 +118,6 @@ def atan(x: Any, *, out: Any = ...) -> Tensor:
     """The inverse of the tangent."""
 def atan2(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """The angle of the point with height `x` above `y`, in all four quadrants."""
-def atan2_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`atan2`, written into this tensor."""
 def atan_(self: Any, *args: Any, **options: Any) -> Tensor:
     """`atan`, written into this tensor."""
 def atanh(x: Any, *, out: Any = ...) -> Tensor:
@@ -152,8 +132,6 @@ def atleast_3d(*tensors: Any) -> Any:
     """Numbers, vectors and matrices with three dimensions: (n) as (1, n, 1), (n, m) as (n, m, 1)."""
 def baddbmm(input: Any, batch1: Any, batch2: Any, *, beta: builtins.float = ..., alpha: builtins.float = ...) -> Any:
     """beta·input + alpha·batch1 @ batch2, for batches of matrices."""
-def baddbmm_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`baddbmm`, written into this tensor."""
 def bartlett_window(window_length: Any, periodic: builtins.bool = ..., **options: Any) -> Tensor:
     """A triangle, `1 - |2t - 1|`."""
 def bessel_j0(x: Any, *, out: Any = ...) -> Tensor:
@@ -170,28 +148,16 @@ def bincount(input: Any, weights: Any = ..., minlength: builtins.float = ...) ->
     """How often each of the numbers 0, 1, 2 ... comes, or the sum of its weights."""
 def bitwise_and(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """The bits that both have."""
-def bitwise_and_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`bitwise_and`, written into this tensor."""
 def bitwise_left_shift(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """The bits moved up by `y` places."""
-def bitwise_left_shift_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`bitwise_left_shift`, written into this tensor."""
 def bitwise_not(x: Any, *, out: Any = ...) -> Tensor:
     """Every bit the other way round; of booleans, the opposite."""
-def bitwise_not_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`bitwise_not`, written into this tensor."""
 def bitwise_or(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """The bits that one of them has."""
-def bitwise_or_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`bitwise_or`, written into this tensor."""
 def bitwise_right_shift(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """The bits moved down by `y` places."""
-def bitwise_right_shift_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`bitwise_right_shift`, written into this tensor."""
 def bitwise_xor(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """The bits that exactly one of them has."""
-def bitwise_xor_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`bitwise_xor`, written into this tensor."""
 def blackman_window(window_length: Any, periodic: builtins.bool = ..., **options: Any) -> Tensor:
     """Two cosines, `0.42 - 0.5 cos(2 pi t) + 0.08 cos(4 pi t)`."""
 def block_diag(*tensors: Any) -> Tensor:
@@ -276,8 +242,6 @@ def constant_pad_nd(input: Any, pad: Any, value: builtins.float = ...) -> Tensor
     """`pad` with a constant."""
 def copysign(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """The magnitude of `x` with the sign of `y`."""
-def copysign_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`copysign`, written into this tensor."""
 def corrcoef(input: Any) -> Any:
     """The correlation of variables in rows: their covariance, each divided by its standard deviation."""
 def cos(x: Any, *, out: Any = ...) -> Tensor:
@@ -298,20 +262,14 @@ def cross(input: Any, other: Any, dim: Any = ..., *, out: Any = ...) -> Any:
     """The vector product along a dimension of length 3, by default the first of that length."""
 def cubic(distance: Any, a: Any) -> Any:
     """The cubic convolution kernel at some distances, 0 from 2 on."""
-def cubic_weights(n: Any, m: Any, scale: Any, align_corners: Any) -> Any:
-    """Each new element by the cubic convolution kernel over its four neighbours; the border is repeated."""
 def cummax(x: Any, dim: Any, *, out: Any = ...) -> Any:
     """The running maximum, and where it was reached."""
 def cummin(x: Any, dim: Any, *, out: Any = ...) -> Any:
     """The running minimum, and where it was reached."""
 def cumprod(x: Any, dim: Any, *, dtype: Any = ..., out: Any = ...) -> Tensor:
     """The running product: yₖ = x₁ ⋯ xₖ."""
-def cumprod_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`cumprod`, written into this tensor."""
 def cumsum(x: Any, dim: Any, *, dtype: Any = ..., out: Any = ...) -> Tensor:
     """The running sum: yₖ = x₁ + ... + xₖ."""
-def cumsum_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`cumsum`, written into this tensor."""
 def cumulative_trapezoid(y: Any, x: Any = ..., *, dx: Any = ..., dim: builtins.float = ...) -> Any:
     """The running integral by the trapezoidal rule."""
 def deg2rad(x: Any, *, out: Any = ...) -> Tensor:
@@ -334,18 +292,12 @@ def diff(input: Any, n: builtins.float = ..., dim: builtins.float = ..., prepend
     """The differences of neighbours along a dimension, n times over."""
 def digamma(x: Any, *, out: Any = ...) -> Tensor:
     """The derivative of `lgamma`."""
-def digamma_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`digamma`, written into this tensor."""
 def dist(input: Any, other: Any, p: builtins.float = ...) -> Any:
     """The p-norm of the difference."""
 def div(input: Any, other: Any, *, rounding_mode: Any = ..., out: Any = ...) -> Any:
     """The quotient; with `rounding_mode` "floor" rounded down, "trunc" towards 0."""
-def div_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`div`, written into this tensor."""
 def divide(input: Any, other: Any, *, rounding_mode: Any = ..., out: Any = ...) -> Any:
     """The quotient; with `rounding_mode` "floor" rounded down, "trunc" towards 0."""
-def divide_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`div`, written into this tensor."""
 def dot(input: Any, tensor: Any, *, out: Any = ...) -> Any:
     """The inner product Σ xᵢyᵢ of two vectors."""
 def dsplit(input: Any, indices_or_sections: Any) -> Any:
@@ -366,8 +318,6 @@ def entr(x: Any, *, out: Any = ...) -> Tensor:
     """One outcome's part of the entropy: `-x * log(x)`, 0 at 0, and -inf below."""
 def eq(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """Whether two elements are equal."""
-def eq_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`eq`, written into this tensor."""
 def equal(input: Any, other: Any) -> Any:
     """Whether two tensors have the same shape and the same elements."""
 def erf(x: Any, *, out: Any = ...) -> Tensor:
@@ -382,8 +332,6 @@ def erfcx(x: Any, *, out: Any = ...) -> Tensor:
     """`exp(x**2) * erfc(x)`."""
 def erfinv(x: Any, *, out: Any = ...) -> Tensor:
     """The inverse of the error function."""
-def erfinv_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`erfinv`, written into this tensor."""
 def exp(x: Any, *, out: Any = ...) -> Tensor:
     """e to the power of each element."""
 def exp2(x: Any, *, out: Any = ...) -> Tensor:
@@ -416,24 +364,18 @@ def flipud(input: Any) -> Tensor:
     """The first dimension reversed."""
 def float_power(input: Any, exponent: Any, *, out: Any = ...) -> Any:
     """`pow`, computed in double precision."""
-def float_power_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`float_power`, written into this tensor."""
 def floor(x: Any, *, out: Any = ...) -> Tensor:
     """The largest integer that is not above."""
 def floor_(self: Any, *args: Any, **options: Any) -> Tensor:
     """`floor`, written into this tensor."""
 def floor_divide(input: Any, other: Any, *, out: Any = ...) -> Any:
     """The quotient, rounded down."""
-def floor_divide_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`floor_divide`, written into this tensor."""
 def fmax(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """The larger of two, or the one that is a number."""
 def fmin(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """The smaller of two, or the one that is a number."""
 def fmod(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """What the quotient rounded towards 0 leaves over; it has the dividend's sign."""
-def fmod_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`fmod`, written into this tensor."""
 def frac(x: Any, *, out: Any = ...) -> Tensor:
     """What the integer part leaves over."""
 def frac_(self: Any, *args: Any, **options: Any) -> Tensor:
@@ -462,8 +404,6 @@ def gcd_(self: Any, *args: Any, **options: Any) -> Tensor:
     """`gcd`, written into this tensor."""
 def ge(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """Whether each element is greater or equal."""
-def ge_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`ge`, written into this tensor."""
 def geqrf(input: Any, *, out: Any = ...) -> Any:
     """R, below it the vectors of the reflections 1 - tau v vᴴ whose product is Q, and their tau."""
 def ger(input: Any, vec2: Any, *, out: Any = ...) -> Any:
@@ -472,20 +412,14 @@ def gradient(input: Any, *, spacing: Any = ..., dim: Any = ..., edge_order: buil
     """The slopes along dimensions, by central differences inside and one-sided ones at the ends; a list."""
 def greater(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """Whether each element is greater."""
-def greater_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`gt`, written into this tensor."""
 def greater_equal(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """Whether each element is greater or equal."""
-def greater_equal_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`ge`, written into this tensor."""
 def group_norm(input: Any, num_groups: Any, weight: Any = ..., bias: Any = ..., eps: builtins.float = ...) -> Tensor:
     """(x - mean) / sqrt(var + eps) over groups of channels, times weight, plus bias."""
 def gru_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = ..., b_hh: Any = ...) -> Tensor:
     """One step of a GRU: the new state."""
 def gt(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """Whether each element is greater."""
-def gt_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`gt`, written into this tensor."""
 def hamming_window(window_length: Any, periodic: builtins.bool = ..., alpha: builtins.float = ..., beta: builtins.float = ..., **options: Any) -> Tensor:
     """A raised cosine, `alpha - beta cos(2 pi t)`."""
 def hann_window(window_length: Any, periodic: builtins.bool = ..., **options: Any) -> Tensor:
@@ -494,8 +428,6 @@ def hardshrink(x: Any, lambd: builtins.float = ..., *, out: Any = ...) -> Tensor
     """x where it is farther than lambd from 0, else 0"""
 def heaviside(input: Any, values: Any, *, out: Any = ...) -> Any:
     """0 below 0, 1 above, `values` at 0."""
-def heaviside_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`heaviside`, written into this tensor."""
 def hermite_polynomial_h(input: Any, n: Any, *, out: Any = ...) -> Any:
     """Hermite's polynomial of degree n, as in physics."""
 def hermite_polynomial_he(input: Any, n: Any, *, out: Any = ...) -> Any:
@@ -512,8 +444,6 @@ def hstack(tensors: Any, *, out: Any = ...) -> Tensor:
     """The tensors beside each other: along the second dimension, vectors along their only one."""
 def hypot(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """`sqrt(x**2 + y**2)`, without overflow on the way."""
-def hypot_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`hypot`, written into this tensor."""
 def i0(x: Any, *, out: Any = ...) -> Tensor:
     """The modified Bessel function of the first kind, order 0: the mean of `exp(x cos t)`."""
 def i0_(self: Any, *args: Any, **options: Any) -> Tensor:
@@ -526,32 +456,20 @@ def i1e(x: Any, *, out: Any = ...) -> Tensor:
     """`exp(-|x|) * i1(x)`."""
 def igamma(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """The lower incomplete gamma function, as a part of the whole: the integral of `t**(x - 1) exp(-t)` up to y."""
-def igamma_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`gammainc`, written into this tensor."""
 def igammac(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """The upper incomplete gamma function, as a part of the whole: `1 - gammainc(x, y)`."""
-def igammac_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`gammaincc`, written into this tensor."""
 def imag(x: Any, *, out: Any = ...) -> Tensor:
     """The imaginary part, in the same memory."""
 def index_add(input: Any, dim: Any, index: Any, source: Any, *, alpha: builtins.float = ..., out: Any = ...) -> Tensor:
     """`input` with `alpha * source` added at positions of a dimension, as often as each comes."""
-def index_add_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`index_add`, written into this tensor."""
 def index_copy(input: Any, dim: Any, index: Any, source: Any, *, out: Any = ...) -> Tensor:
     """`input` with `source` at positions of a dimension."""
-def index_copy_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`index_copy`, written into this tensor."""
 def index_fill(input: Any, dim: Any, index: Any, value: Any) -> Tensor:
     """`input` with one value at positions of a dimension."""
-def index_fill_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`index_fill`, written into this tensor."""
 def index_put(input: Any, indices: Any, values: Any, accumulate: builtins.bool = ...) -> Tensor:
     """`input` with `values` at the positions, `x[indices] = values`; or added, as often as each position comes."""
 def index_reduce(input: Any, dim: Any, index: Any, source: Any, reduce: Any, *, include_self: builtins.bool = ..., out: Any = ...) -> Tensor:
     """`input` with, at positions of a dimension, the product, mean or extreme of what `source` has for them."""
-def index_reduce_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`index_reduce`, written into this tensor."""
 def index_select(input: Any, dim: Any, index: Any, *, out: Any = ...) -> Tensor:
     """The positions `index` of a dimension, in that order."""
 def inner(input: Any, other: Any) -> Any:
@@ -610,30 +528,18 @@ def ldexp_(self: Any, *args: Any, **options: Any) -> Tensor:
     """`ldexp`, written into this tensor."""
 def le(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """Whether each element is less or equal."""
-def le_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`le`, written into this tensor."""
 def legendre_polynomial_p(input: Any, n: Any, *, out: Any = ...) -> Any:
     """Legendre's polynomial of degree n."""
 def lerp(input: Any, end: Any, weight: Any, *, out: Any = ...) -> Any:
     """The way from `input` to `end`, gone by `weight`: a number, or a tensor for each element."""
-def lerp_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`lerp`, written into this tensor."""
 def less(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """Whether each element is less."""
-def less_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`lt`, written into this tensor."""
 def less_equal(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """Whether each element is less or equal."""
-def less_equal_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`le`, written into this tensor."""
 def lgamma(x: Any, *, out: Any = ...) -> Tensor:
     """The logarithm of the absolute value of the gamma function."""
-def lgamma_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`lgamma`, written into this tensor."""
 def linear(x: Any, weight: Any, bias: Any = ..., *, out: Any = ...) -> Tensor:
     """A layer: x @ weightᵀ + bias."""
-def linear_weights(n: Any, m: Any, scale: Any, align_corners: Any) -> Any:
-    """Each new element between its two neighbours, by distance."""
 def linspace(start: Any, end: Any, steps: Any = ..., **options: Any) -> Tensor:
     """`steps` numbers at equal distances from `start` to `end`, both included."""
 def log(x: Any, *, out: Any = ...) -> Tensor:
@@ -666,20 +572,12 @@ def logdet(input: Any) -> Tensor:
     """The logarithm of the determinant: nan where that is negative, -inf where it is 0."""
 def logical_and(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """Whether both are other than 0."""
-def logical_and_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`logical_and`, written into this tensor."""
 def logical_not(x: Any, *, out: Any = ...) -> Tensor:
     """Whether an element is 0."""
-def logical_not_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`logical_not`, written into this tensor."""
 def logical_or(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """Whether one of two is other than 0."""
-def logical_or_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`logical_or`, written into this tensor."""
 def logical_xor(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """Whether exactly one of two is other than 0."""
-def logical_xor_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`logical_xor`, written into this tensor."""
 def logit(x: Any, eps: Any = ..., *, out: Any = ...) -> Tensor:
     """`log(x / (1 - x))`, the inverse of the sigmoid; `eps` keeps x inside [eps, 1 - eps]."""
 def logit_(self: Any, *args: Any, **options: Any) -> Tensor:
@@ -692,8 +590,6 @@ def lstm_cell(input: Any, hx: Any, w_ih: Any, w_hh: Any, b_ih: Any = ..., b_hh: 
     """One step of an LSTM: the new state and the new cell."""
 def lt(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """Whether each element is less."""
-def lt_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`lt`, written into this tensor."""
 def lu(input: Any, pivot: builtins.bool = ..., get_infos: builtins.bool = ..., *, out: Any = ...) -> Any:
     """L and U in one matrix, and the exchanges of rows; with `get_infos` also where the elimination found no pivot."""
 def lu_solve(b: Any, LU_data: Any, LU_pivots: Any, *, out: Any = ...) -> Tensor:
@@ -704,12 +600,8 @@ def mT(x: Any, *, out: Any = ...) -> Tensor:
     """The last two dimensions exchanged."""
 def masked_fill(input: Any, mask: Any, value: Any) -> Tensor:
     """`value` where the mask holds, `input` elsewhere."""
-def masked_fill_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`masked_fill`, written into this tensor."""
 def masked_scatter(input: Any, mask: Any, source: Any) -> Tensor:
     """`input` with the elements of `source`, in order, where the mask holds."""
-def masked_scatter_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`masked_scatter`, written into this tensor."""
 def masked_select(input: Any, mask: Any, *, out: Any = ...) -> Tensor:
     """The elements where the mask holds, in one dimension."""
 def matmul(x: Any, y: Any, *, out: Any = ...) -> Tensor:
@@ -752,22 +644,16 @@ def msort(input: Any) -> Any:
     """The elements in order along the first dimension."""
 def mul(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """The product, element by element."""
-def mul_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`mul`, written into this tensor."""
 def multi_dot(tensors: Any) -> Any:
     """The product of several matrices, in the order with the fewest multiplications; a vector may stand at each end."""
 def multigammaln(input: Any, p: Any, *, out: Any = ...) -> Any:
     """The logarithm of the gamma function of `p` dimensions."""
 def multiply(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """The product, element by element."""
-def multiply_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`mul`, written into this tensor."""
 def mv(input: Any, vec: Any, *, out: Any = ...) -> Any:
     """The product of a matrix and a vector."""
 def mvlgamma(input: Any, p: Any, *, out: Any = ...) -> Any:
     """The logarithm of the gamma function of `p` dimensions."""
-def mvlgamma_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`mvlgamma`, written into this tensor."""
 def nan_to_num(x: Any, nan: Any = ..., posinf: Any = ..., neginf: Any = ..., *, out: Any = ...) -> Tensor:
     """Finite numbers: `nan` (0) for what is no number, the largest and the smallest for the infinite."""
 def nan_to_num_(self: Any, *args: Any, **options: Any) -> Tensor:
@@ -790,10 +676,6 @@ def ndtri(x: Any, *, out: Any = ...) -> Tensor:
     """The number that a normal one does not exceed with probability x."""
 def ne(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """Whether two elements differ."""
-def ne_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`ne`, written into this tensor."""
-def nearest_weights(n: Any, m: Any, scale: Any, exact: Any) -> Any:
-    """Each new element the old one below its position, or nearest to its centre; positions in float32, as PyTorch's."""
 def neg(x: Any, *, out: Any = ...) -> Tensor:
     """The negative."""
 def neg_(self: Any, *args: Any, **options: Any) -> Tensor:
@@ -804,16 +686,12 @@ def negative_(self: Any, *args: Any, **options: Any) -> Tensor:
     """`neg`, written into this tensor."""
 def nextafter(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """The next floating-point number after `x` towards `y`."""
-def nextafter_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`nextafter`, written into this tensor."""
 def nonzero(input: Any, *, as_tuple: builtins.bool = ..., out: Any = ...) -> Any:
     """The positions of the elements that are not 0: as rows, or as one tensor for each dimension."""
 def norm(input: Any, p: str = ..., dim: Any = ..., keepdim: builtins.bool = ..., out: Any = ..., dtype: Any = ...) -> Any:
     """The p-norm of all elements or along dimensions; "fro" is 2, "nuc" the sum of a matrix's singular values."""
 def not_equal(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """Whether two elements differ."""
-def not_equal_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`ne`, written into this tensor."""
 def one_hot(tensor: Any, num_classes: builtins.float = ...) -> Tensor:
     """A row for each number `i`, with a one at position `i` and zeros elsewhere."""
 def ones(*args: Any, size: Any = ..., **options: Any) -> Tensor:
@@ -840,22 +718,16 @@ def polar(abs: Any, angle: Any, *, out: Any = ...) -> Any:
     """The complex numbers of these magnitudes and angles."""
 def polygamma(n: Any, input: Any, *, out: Any = ...) -> Any:
     """The n-th derivative of `digamma`."""
-def polygamma_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`polygamma`, written into this tensor."""
 def positive(input: Any) -> Any:
     """The tensor itself."""
 def pow(input: Any, exponent: Any, *, out: Any = ...) -> Any:
     """`input` to the power of `exponent`, one of them possibly a number."""
-def pow_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`pow`, written into this tensor."""
 def prelu(input: Any, weight: Any) -> Tensor:
     """x above 0, weight * x below; the weight is one number, or one for each channel (dimension 1)."""
 def prod(x: Any, dim: Any = ..., keepdim: builtins.bool = ..., *, dtype: Any = ..., out: Any = ...) -> Tensor:
     """The product."""
 def put(input: Any, index: Any, source: Any, accumulate: builtins.bool = ...) -> Tensor:
     """`input` with the elements of `source` at positions, counted as if in one dimension."""
-def put_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`put`, written into this tensor."""
 def qr(input: Any, some: builtins.bool = ..., *, out: Any = ...) -> Any:
     """Orthonormal columns Q and an upper triangle R with A = Q R."""
 def quantile(input: Any, q: Any, dim: Any = ..., keepdim: builtins.bool = ..., *, interpolation: str = ...) -> Any:
@@ -878,12 +750,8 @@ def relu_(self: Any, *args: Any, **options: Any) -> Tensor:
     """`relu`, written into this tensor."""
 def remainder(x: Any, y: Any, *, out: Any = ...) -> Tensor:
     """What the quotient rounded down leaves over; it has the divisor's sign."""
-def remainder_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`remainder`, written into this tensor."""
 def renorm(input: Any, p: Any, dim: Any, maxnorm: Any) -> Any:
     """Each part along `dim`, scaled down to the p-norm `maxnorm` where its own is greater."""
-def renorm_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`renorm`, written into this tensor."""
 def repeat_interleave(input: Any, repeats: Any = ..., dim: Any = ..., *, output_size: Any = ...) -> Tensor:
     """Each element, or each position of a dimension, as many times as `repeats` says, next to each other."""
 def reshape(input: Any, *lengths: Any, shape: Any = ...) -> Tensor:
@@ -930,16 +798,10 @@ def scaled_modified_bessel_k1(x: Any, *, out: Any = ...) -> Tensor:
     """`exp(x) * modified_bessel_k1(x)`."""
 def scatter(input: Any, dim: Any, index: Any, src: Any = ..., *, value: Any = ..., reduce: Any = ..., out: Any = ...) -> Tensor:
     """`input` with `out[index[i, j], j] = src[i, j]`, for `dim` 0; or with one value there."""
-def scatter_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`scatter`, written into this tensor."""
 def scatter_add(input: Any, dim: Any, index: Any, src: Any, *, out: Any = ...) -> Tensor:
     """`input` with `out[index[i, j], j] += src[i, j]`, for `dim` 0."""
-def scatter_add_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`scatter_add`, written into this tensor."""
 def scatter_reduce(input: Any, dim: Any, index: Any, src: Any, reduce: Any, *, include_self: builtins.bool = ..., out: Any = ...) -> Tensor:
     """`input` with, at each position, the sum, product, mean or extreme of what `src` sends there."""
-def scatter_reduce_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`scatter_reduce`, written into this tensor."""
 def searchsorted(sorted_sequence: Any, input: Any, *, out_int32: builtins.bool = ..., right: builtins.bool = ..., side: Any = ..., sorter: Any = ..., out: Any = ...) -> Any:
     """Before which element of an ordered sequence each value belongs, row by row where the sequence has rows."""
 def select(input: Any, dim: Any, index: Any) -> Tensor:
@@ -950,8 +812,6 @@ def selu(input: Any) -> Tensor:
     """1.0507 * elu(x, 1.6733): keeps mean 0 and variance 1 from layer to layer."""
 def sgn(x: Any, *, out: Any = ...) -> Tensor:
     """The sign -1, 0 or 1; of complex numbers the direction `x / |x|`, and 0 at 0."""
-def sgn_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`sgn`, written into this tensor."""
 def shifted_chebyshev_polynomial_t(input: Any, n: Any, *, out: Any = ...) -> Any:
     """Chebyshev's polynomial T of degree n, for [0, 1]."""
 def shifted_chebyshev_polynomial_u(input: Any, n: Any, *, out: Any = ...) -> Any:
@@ -966,8 +826,6 @@ def sigmoid_(self: Any, *args: Any, **options: Any) -> Tensor:
     """`sigmoid`, written into this tensor."""
 def sign(x: Any, *, out: Any = ...) -> Tensor:
     """-1, 0 or 1."""
-def sign_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`sign`, written into this tensor."""
 def signbit(x: Any, *, out: Any = ...) -> Tensor:
     """Whether the sign is a minus, also that of -0.0."""
 def sin(x: Any, *, out: Any = ...) -> Tensor:
@@ -986,8 +844,6 @@ def slice_scatter(input: Any, src: Any, dim: builtins.float = ..., start: Any = 
     """`input` with `src` in a slice of a dimension."""
 def slogdet(x: Any, *, out: Any = ...) -> Any:
     """The determinant as its direction, of absolute value 1 or 0, and the logarithm of its absolute value."""
-def smooth_weights(n: Any, m: Any, scale: Any, kind: Any) -> Any:
-    """A kernel stretched over all the old elements that a new one stands for: 'bilinear', 'bicubic' or 'lanczos'."""
 def softmax(input: Any, dim: Any, dtype: Any = ..., *, out: Any = ...) -> Tensor:
     """exp(x) / Σ exp(x) along `dim`: positive numbers whose sum is 1."""
 def softsign(input: Any) -> Tensor:
@@ -1020,12 +876,8 @@ def stft(input: Any, n_fft: Any, hop_length: Any = ..., win_length: Any = ..., w
     """The spectrum of each frame of a signal: (..., frequencies, frames)."""
 def sub(input: Any, other: Any, *, alpha: builtins.float = ..., out: Any = ...) -> Any:
     """The difference `input - alpha * other`."""
-def sub_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`sub`, written into this tensor."""
 def subtract(input: Any, other: Any, *, alpha: builtins.float = ..., out: Any = ...) -> Any:
     """The difference `input - alpha * other`."""
-def subtract_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`sub`, written into this tensor."""
 def sum(x: Any, dim: Any = ..., keepdim: builtins.bool = ..., *, dtype: Any = ..., out: Any = ...) -> Tensor:
     """The sum."""
 def svd(input: Any, some: builtins.bool = ..., compute_uv: builtins.bool = ..., *, out: Any = ...) -> Any:
@@ -1072,20 +924,14 @@ def triangular_solve(b: Any, A: Any, upper: builtins.bool = ..., transpose: buil
     """The solution of A X = b for a triangular A, or its transpose, and A."""
 def tril(input: Any, diagonal: builtins.float = ..., *, out: Any = ...) -> Tensor:
     """Matrices with zeros above a diagonal."""
-def tril_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`tril`, written into this tensor."""
 def tril_indices(row: Any, col: Any, offset: builtins.float = ..., **options: Any) -> Tensor:
     """Rows and columns of the elements on and below a diagonal."""
 def triu(input: Any, diagonal: builtins.float = ..., *, out: Any = ...) -> Tensor:
     """Matrices with zeros below a diagonal."""
-def triu_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`triu`, written into this tensor."""
 def triu_indices(row: Any, col: Any, offset: builtins.float = ..., **options: Any) -> Tensor:
     """Rows and columns of the elements on and above a diagonal."""
 def true_divide(input: Any, other: Any, *, out: Any = ...) -> Any:
     """The true quotient."""
-def true_divide_(self: Any, *args: Any, **options: Any) -> Tensor:
-    """`true_divide`, written into this tensor."""
 def trunc(x: Any, *, out: Any = ...) -> Tensor:
     """The integer part: rounded towards 0."""
 def trunc_(self: Any, *args: Any, **options: Any) -> Tensor:
@@ -1140,8 +986,445 @@ def zeros_like(input: Any, **options: Any) -> Tensor:
     """Zeros in the shape and dtype of another tensor."""
 def zeta(input: Any, other: Any, *, out: Any = ...) -> Any:
     """Hurwitz's zeta function, the sum of `(other + k)**-input` over k = 0, 1, 2 ..."""
-Factors: Any
-Svd: Any
-TriangularSolution: Any
-Unpacked: Any
-Weights: Any
+
+__all__ = [
+    "abs",
+    "abs_",
+    "absolute",
+    "acos",
+    "acos_",
+    "acosh",
+    "acosh_",
+    "add",
+    "addbmm",
+    "addcdiv",
+    "addcmul",
+    "addmm",
+    "addmv",
+    "addmv_",
+    "addr",
+    "adjoint",
+    "adjoint",
+    "all",
+    "allclose",
+    "amax",
+    "amin",
+    "aminmax",
+    "angle",
+    "any",
+    "arange",
+    "arccos",
+    "arccos_",
+    "arccosh",
+    "arccosh_",
+    "arcsin",
+    "arcsin_",
+    "arcsinh",
+    "arcsinh_",
+    "arctan",
+    "arctan2",
+    "arctan_",
+    "arctanh",
+    "arctanh_",
+    "argmax",
+    "argmin",
+    "argsort",
+    "argwhere",
+    "as_strided",
+    "as_strided_scatter",
+    "as_tensor",
+    "asarray",
+    "asin",
+    "asin_",
+    "asinh",
+    "asinh_",
+    "atan",
+    "atan2",
+    "atan_",
+    "atanh",
+    "atanh_",
+    "atleast_1d",
+    "atleast_2d",
+    "atleast_3d",
+    "baddbmm",
+    "bartlett_window",
+    "bilinear",
+    "bincount",
+    "bitwise_and",
+    "bitwise_left_shift",
+    "bitwise_not",
+    "bitwise_or",
+    "bitwise_right_shift",
+    "bitwise_xor",
+    "blackman_window",
+    "block_diag",
+    "bmm",
+    "broadcast_shapes",
+    "broadcast_tensors",
+    "broadcast_to",
+    "bucketize",
+    "cartesian_prod",
+    "cat",
+    "cdist",
+    "ceil",
+    "ceil_",
+    "celu",
+    "chain_matmul",
+    "cholesky",
+    "cholesky_inverse",
+    "cholesky_solve",
+    "chunk",
+    "clamp",
+    "clamp_",
+    "clamp_max",
+    "clamp_max_",
+    "clamp_min",
+    "clamp_min_",
+    "clip",
+    "clip_",
+    "clone",
+    "column_stack",
+    "combinations",
+    "complex",
+    "concat",
+    "concatenate",
+    "conj",
+    "conj_physical",
+    "conj_physical_",
+    "constant_pad_nd",
+    "copysign",
+    "corrcoef",
+    "cos",
+    "cos_",
+    "cosh",
+    "cosh_",
+    "cosine_similarity",
+    "count_nonzero",
+    "cov",
+    "cross",
+    "cummax",
+    "cummin",
+    "cumprod",
+    "cumsum",
+    "cumulative_trapezoid",
+    "deg2rad",
+    "deg2rad_",
+    "det",
+    "diag",
+    "diag_embed",
+    "diagflat",
+    "diagonal",
+    "diagonal_scatter",
+    "diff",
+    "digamma",
+    "dist",
+    "div",
+    "divide",
+    "dot",
+    "dsplit",
+    "dstack",
+    "einsum",
+    "empty",
+    "empty_like",
+    "empty_permuted",
+    "empty_strided",
+    "eq",
+    "equal",
+    "erf",
+    "erf_",
+    "erfc",
+    "erfc_",
+    "erfinv",
+    "exp",
+    "exp2",
+    "exp2_",
+    "exp_",
+    "expm1",
+    "expm1_",
+    "eye",
+    "fill",
+    "fill_",
+    "fix",
+    "fix_",
+    "flatten",
+    "flip",
+    "fliplr",
+    "flipud",
+    "float_power",
+    "floor",
+    "floor_",
+    "floor_divide",
+    "fmax",
+    "fmin",
+    "fmod",
+    "frac",
+    "frac_",
+    "frexp",
+    "from_dlpack",
+    "from_numpy",
+    "frombuffer",
+    "full",
+    "full_like",
+    "gather",
+    "gcd",
+    "gcd_",
+    "ge",
+    "geqrf",
+    "ger",
+    "gradient",
+    "greater",
+    "greater_equal",
+    "group_norm",
+    "gru_cell",
+    "gt",
+    "hamming_window",
+    "hann_window",
+    "hardshrink",
+    "heaviside",
+    "histc",
+    "histogram",
+    "histogramdd",
+    "hsplit",
+    "hstack",
+    "hypot",
+    "i0",
+    "i0_",
+    "igamma",
+    "igammac",
+    "imag",
+    "index_add",
+    "index_copy",
+    "index_fill",
+    "index_put",
+    "index_reduce",
+    "index_select",
+    "inner",
+    "inverse",
+    "is_complex",
+    "is_conj",
+    "is_floating_point",
+    "is_neg",
+    "is_nonzero",
+    "is_same_size",
+    "is_tensor",
+    "isclose",
+    "isfinite",
+    "isin",
+    "isinf",
+    "isnan",
+    "isneginf",
+    "isposinf",
+    "isreal",
+    "istft",
+    "kaiser_window",
+    "kron",
+    "kthvalue",
+    "layer_norm",
+    "lcm",
+    "lcm_",
+    "ldexp",
+    "ldexp_",
+    "le",
+    "lerp",
+    "less",
+    "less_equal",
+    "lgamma",
+    "linspace",
+    "log",
+    "log10",
+    "log10_",
+    "log1p",
+    "log1p_",
+    "log2",
+    "log2_",
+    "log_",
+    "log_softmax",
+    "logaddexp",
+    "logaddexp2",
+    "logcumsumexp",
+    "logdet",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "logical_xor",
+    "logit",
+    "logit_",
+    "logspace",
+    "logsumexp",
+    "lstm_cell",
+    "lt",
+    "lu",
+    "lu_solve",
+    "lu_unpack",
+    "masked_fill",
+    "masked_scatter",
+    "masked_select",
+    "matmul",
+    "matrix_exp",
+    "matrix_power",
+    "max",
+    "maximum",
+    "mean",
+    "median",
+    "meshgrid",
+    "min",
+    "minimum",
+    "mm",
+    "mode",
+    "moveaxis",
+    "movedim",
+    "msort",
+    "mul",
+    "multiply",
+    "mv",
+    "mvlgamma",
+    "nan_to_num",
+    "nan_to_num_",
+    "nanmean",
+    "nanmedian",
+    "nanquantile",
+    "nansum",
+    "narrow",
+    "narrow_copy",
+    "ne",
+    "neg",
+    "neg_",
+    "negative",
+    "negative_",
+    "nextafter",
+    "nonzero",
+    "norm",
+    "not_equal",
+    "ones",
+    "ones_like",
+    "orgqr",
+    "ormqr",
+    "outer",
+    "pairwise_distance",
+    "pdist",
+    "permute",
+    "pinverse",
+    "polar",
+    "polygamma",
+    "positive",
+    "pow",
+    "prelu",
+    "prod",
+    "put",
+    "qr",
+    "quantile",
+    "rad2deg",
+    "rad2deg_",
+    "ravel",
+    "real",
+    "reciprocal",
+    "reciprocal_",
+    "relu",
+    "relu_",
+    "remainder",
+    "renorm",
+    "repeat_interleave",
+    "reshape",
+    "resize_as_",
+    "resolve_conj",
+    "resolve_neg",
+    "rms_norm",
+    "rnn_relu_cell",
+    "rnn_tanh_cell",
+    "roll",
+    "rot90",
+    "round",
+    "round_",
+    "row_stack",
+    "rsqrt",
+    "rsqrt_",
+    "rsub",
+    "scalar_tensor",
+    "scatter",
+    "scatter_add",
+    "scatter_reduce",
+    "searchsorted",
+    "select",
+    "select_scatter",
+    "selu",
+    "sgn",
+    "sigmoid",
+    "sigmoid_",
+    "sign",
+    "signbit",
+    "sin",
+    "sin_",
+    "sinc",
+    "sinc_",
+    "sinh",
+    "sinh_",
+    "slice_scatter",
+    "slogdet",
+    "softmax",
+    "sort",
+    "split",
+    "split_with_sizes",
+    "sqrt",
+    "sqrt_",
+    "square",
+    "square_",
+    "squeeze",
+    "stack",
+    "std",
+    "std_mean",
+    "stft",
+    "sub",
+    "subtract",
+    "sum",
+    "svd",
+    "swapaxes",
+    "swapdims",
+    "t",
+    "take",
+    "take_along_dim",
+    "tan",
+    "tan_",
+    "tanh",
+    "tanh_",
+    "tensor",
+    "tensor_split",
+    "tensordot",
+    "threshold",
+    "tile",
+    "topk",
+    "trace",
+    "transpose",
+    "trapezoid",
+    "trapz",
+    "triangular_solve",
+    "tril",
+    "tril_indices",
+    "triu",
+    "triu_indices",
+    "true_divide",
+    "trunc",
+    "trunc_",
+    "unbind",
+    "unflatten",
+    "unique",
+    "unique_consecutive",
+    "unravel_index",
+    "unsafe_chunk",
+    "unsafe_split",
+    "unsafe_split_with_sizes",
+    "unsqueeze",
+    "vander",
+    "var",
+    "var_mean",
+    "vdot",
+    "view_as_complex",
+    "view_as_real",
+    "vsplit",
+    "vstack",
+    "where",
+    "xlogy",
+    "xlogy_",
+    "zero_",
+    "zeros",
+    "zeros_like",
+]

@@ -172,11 +172,19 @@ def _silu_plain(x):
 def _silu(x):
     """x * sigmoid(x)"""
     refuse("biu", "silu", x)
+    return in_pieces(_silu_of_piece, x)
+
+
+def _silu_of_piece(x):
     s = sigmoid(x)
     return x * s, s
 
 
 def _silu_grad(g, x, s):
+    return in_pieces(_silu_grad_of_piece, g, x, s)
+
+
+def _silu_grad_of_piece(g, x, s):
     slope = 1 - s
     slope *= x
     slope += 1
@@ -213,18 +221,17 @@ def _gelu_plain(x, approximate="none"):
 def _gelu(x, approximate="none"):
     """x * Φ(x), where Φ is the normal distribution, or its approximation by tanh"""
     refuse("biu", "gelu", x)
-    share = in_pieces(_share_by_tanh if approximate == "tanh" else _normal_share, x)
-    return x * share, share
+    return in_pieces(_gelu_by_tanh if approximate == "tanh" else _gelu_by_erf, x)
 
 
-def _normal_share(x):
+def _gelu_by_erf(x):
     share = erf(x * math.sqrt(0.5))
     share *= 0.5
     share += 0.5
-    return share
+    return x * share, share
 
 
-def _share_by_tanh(x):
+def _gelu_by_tanh(x):
     share = x * x
     share *= 0.044715 * math.sqrt(2 / math.pi)
     share += math.sqrt(2 / math.pi)
@@ -232,14 +239,14 @@ def _share_by_tanh(x):
     share = np.tanh(share)
     share *= 0.5
     share += 0.5
-    return share
+    return x * share, share
 
 
 def _gelu_grad(g, x, share, approximate):
-    return in_pieces(_gelu_grad_by_tanh if approximate == "tanh" else _normal_gelu_grad, g, x, share)
+    return in_pieces(_gelu_grad_by_tanh if approximate == "tanh" else _gelu_grad_by_erf, g, x, share)
 
 
-def _normal_gelu_grad(g, x, share):
+def _gelu_grad_by_erf(g, x, share):
     slope = x * x
     slope *= -0.5
     slope = np.exp(slope)

@@ -188,10 +188,13 @@ def fill(input: Tensor, value: Any) -> Tensor:
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Write one value everywhere."""
     check_writable(self, "fill_")
-    repeated = tuple(slice(1) if s == 0 and n > 1 else slice(None) for n, s in zip(self.shape, self.array.strides, strict=True))
+    repeated = tuple(
+        slice(1) if s == 0 and n > 1 else slice(None) for n, s in zip(self.shape, self.array.strides, strict=True)
+    )
     if slice(1) in repeated and not self.requires_grad:  # of a view made by `expand`, each place of the memory once
         once = self.array[repeated]
-        once.flags.writeable = True
+        if isinstance(once, np.ndarray):
+            once.flags.writeable = True
         once[...] = fill(wrap(once), value).array
         self.version().write()
         return self

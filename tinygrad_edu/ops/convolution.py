@@ -78,7 +78,11 @@ def _conv_kernel_grad(x, y, size, stride, padding, dilation, groups):
     y = y.reshape(len(y), groups, outputs, *y.shape[2:])
     met = _met_by_one_tap(x, size, y.shape[3:], stride, padding, groups)
     if met is not None:
-        return (y.reshape(*y.shape[:3], met.shape[-1]) @ met.swapaxes(-1, -2)).sum(0).reshape(groups * outputs, channels, *size)
+        return (
+            (y.reshape(*y.shape[:3], met.shape[-1]) @ met.swapaxes(-1, -2))
+            .sum(0)
+            .reshape(groups * outputs, channels, *size)
+        )
     windows = Windows(x, size, y.shape[3:], stride, padding, dilation, groups, outputs)
     outside = windows.outside()
     total = devices.zeros((groups, windows.length, outputs), x.dtype, like=x)

@@ -227,23 +227,22 @@ def _cross_entropy_plain(x, target, weight=None, ignore_index=None, reduction="m
     return losses.sum() / ones
 
 
-@op(plain=_cross_entropy_plain, keeps="p")
+@op(plain=_cross_entropy_plain, keeps="e s")
 def _cross_entropy(x, target, weight=None, ignore_index=None, reduction="mean", label_smoothing=0.0):
     """-log softmax(x)[t] at each row's target class t, from logits x."""
     rows = _rows(x)  # (R, C)
     t, w = _targets(target, weight, ignore_index, x.dtype)
     z = rows - _row_max(rows)
-    p = np.exp(z)
-    s = _row_sum(p)
-    p /= s
-    np.log(s, out=s)
-    losses = s[:, 0] - z[devices.arange(t.size, like=x), t]
+    e = np.exp(z)
+    s = _row_sum(e)
+    totals = np.log(s)
+    losses = totals[:, 0] - z[devices.arange(t.size, like=x), t]
     if w is not None:
         losses *= w
     if label_smoothing:
         losses *= 1 - label_smoothing
-        losses += _smooth_part(s - z, target, weight, ignore_index, label_smoothing)
-    return _reduced_rows(losses, w, reduction, target.shape), p
+        losses += _smooth_part(totals - z, target, weight, ignore_index, label_smoothing)
+    return _reduced_rows(losses, w, reduction, target.shape), e, s
 
 
 def _smooth_part(losses, target, weight, ignore_index, label_smoothing):
@@ -253,9 +252,10 @@ def _smooth_part(losses, target, weight, ignore_index, label_smoothing):
     return spread if ignore_index is None else spread * (target.reshape(-1) != ignore_index)
 
 
-def _cross_entropy_grad(g, p, target, weight, ignore_index, reduction, label_smoothing, x_shape):
-    # each row: its weight times (p - one at the target); with smoothing, part of the target lies on every class
-    t, w = _targets(target, weight, ignore_index, p.dtype)
+def _cross_entropy_grad(g, e, s, target, weight, ignore_index, reduction, label_smoothing, x_shape):
+    # each row: its weight times (softmax - one at the target); with smoothing, part of the target lies on every class
+    t, w = _targets(target, weight, ignore_index, e.dtype)
+    classes = e.shape[1]
     if reduction == "none":
         g = g.reshape(-1)
     elif reduction == "mean":
@@ -263,11 +263,11 @@ def _cross_entropy_grad(g, p, target, weight, ignore_index, reduction, label_smo
     at_target = g if w is None else g * w
     every = None
     if label_smoothing:
-        every = g * (label_smoothing / p.shape[1]) * (1 if ignore_index is None else target.reshape(-1) != ignore_index)
+        every = g * (label_smoothing / classes) * (1 if ignore_index is None else target.reshape(-1) != ignore_index)
         at_target = at_target * (1 - label_smoothing)
-    total = at_target if every is None else at_target + every * (p.shape[1] if weight is None else weight.sum())
-    rows = p * (total[:, None] if total.ndim else total)
-    rows[devices.arange(t.size, like=p), t] -= at_target
+    total = at_target if every is None else at_target + every * (classes if weight is None else weight.sum())
+    rows = e * ((total[:, None] if total.ndim else total) / s)
+    rows[devices.arange(t.size, like=e), t] -= at_target
     if every is not None:
         every = every[:, None] if every.ndim else every
         rows -= every if weight is None else every * weight

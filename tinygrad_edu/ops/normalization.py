@@ -180,34 +180,47 @@ def _batch_norm_plain(x, weight, bias, eps):
     return out, _reshape(mean, (-1,)), _reshape(var, (-1,))
 
 
-@op(plain=_batch_norm_plain, keeps="normal rstd", returns="out mean var")
+@op(plain=_batch_norm_plain, keeps="rstd", returns="out mean var")
 def _batch_norm(x, weight, bias, *, eps):
     """(x - mean) / sqrt(var + eps) over all but dimension 1, times weight, plus bias; and the mean and the variance."""
     channels = _channels(x, x.shape[1])  # (N, C, S)
-    mean = channels.mean((0, 2))
-    normal = channels - mean[:, None]
-    var = np.einsum("ncs,ncs->c", normal, normal)
-    var /= x.size // max(x.shape[1], 1)
+    m = x.size // max(x.shape[1], 1)
+    mean = _over_channels(channels) / m
+    out = channels - _spread(mean, channels)
+    var = _over_channels(out, out)
+    var /= m
     rstd = 1 / np.sqrt(var + eps)
-    normal *= rstd[:, None]
-    out = normal.copy() if weight is None else normal * weight[:, None]
+    out *= _spread(rstd if weight is None else rstd * weight, channels)
     if bias is not None:
-        out += bias[:, None]
-    return out.reshape(x.shape), mean, var, normal, rstd
+        out += _spread(bias, channels)
+    return out.reshape(x.shape), mean, var, rstd
 
 
-def _batch_norm_grad(g_out, g_mean, g_var, normal, rstd, weight, needs):
-    g = _channels(g_out, g_out.shape[1])
-    gb = g.sum((0, 2))
-    gw = np.einsum("ncs,ncs->c", g, normal)  # both sums serve dx too
+def _batch_norm_grad(g_out, g_mean, g_var, x, mean, rstd, weight, needs):
+    g, x = _channels(g_out, g_out.shape[1]), _channels(x, g_out.shape[1])
+    gx = x - _spread(mean, x)
+    gb = _over_channels(g)
+    gw = _over_channels(g, gx) * rstd  # both sums serve dx too
     if not needs & 1:
         return None, gw, gb
     m = g.size // g.shape[1]
     scale = rstd if weight is None else rstd * weight
-    gx = normal * ((2 * g_var / rstd - scale * gw) / m)[:, None]
-    gx += g * scale[:, None]
-    gx += ((g_mean - scale * gb) / m)[:, None]
+    gx *= _spread((2 * g_var - scale * gw * rstd) / m, x)
+    gx += g * _spread(scale, x)
+    gx += _spread((g_mean - scale * gb) / m, x)
     return gx.reshape(g_out.shape), gw, gb
+
+
+def _over_channels(x, y=None):
+    """The sum over samples and places for each channel, of x or of x · y: (N, C, S) to (C)."""
+    if x.shape[2] == 1:
+        return np.einsum("nc->c", x[:, :, 0]) if y is None else np.einsum("nc,nc->c", x[:, :, 0], y[:, :, 0])
+    return np.einsum("ncs->c", x) if y is None else np.einsum("ncs,ncs->c", x, y)
+
+
+def _spread(values, x):
+    """Each channel's value at all its places, (C, S): NumPy repeats a number within a row at half the speed."""
+    return np.repeat(values, x.shape[2]).reshape(x.shape[1:])
 
 
 _batch_norm.grad(together=_batch_norm_grad)

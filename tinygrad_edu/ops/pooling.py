@@ -61,27 +61,45 @@ _window_spread.grad(
 
 @op(returns="values taps")
 def _max_pool(x, size, kernel, stride, padding, dilation):
-    """The largest element of each of `size` windows, and which tap of the kernel meets it: the first of equal ones."""
-    lead = x.shape[: -len(size)]
+    """The largest element of each of `size` windows, and which tap of the kernel meets it: the first of equal ones.
+
+    One dimension after the other, the last one first: so the first of equal ones is found first. Of several nan the
+    last counts.
+    """
+    kind = np.min_scalar_type(math.prod(kernel))
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    values = devices.full((*lead, *size), lowest, x.dtype, like=x)
-    found = devices.zeros((*lead, *size), np.min_scalar_type(math.prod(kernel)), like=x)
-    places = list(meetings(x.shape[-len(size) :], size, kernel, stride, padding, dilation))
-    for k, (there, here) in reversed([*enumerate(places)]):  # the last that is not smaller is the first of equal ones
-        part, best = x[here], values[there]
-        stays = (part < best) | (best != best)  # of several nan the last
-        found[there] = found[there] * stays + ~stays * found.dtype.type(k)  # `where` stumbles over random masks
-        values[there] = np.maximum(best, part)
-    return values, found
+    taps, below = None, 1  # the best ones so far, and how many there are in the dimensions behind
+    for dim in range(-1, -len(size) - 1, -1):
+        places = meetings_along(x.shape[dim], size[dim], *[each[dim] for each in (kernel, stride, padding, dilation)])
+        shape = (*x.shape[:dim], size[dim], *x.shape[dim:][1:])
+        values, found = devices.full(shape, lowest, x.dtype, like=x), devices.zeros(shape, kind, like=x)
+        for k, (there, here) in enumerate(places):
+            there, here = _at(dim, there), _at(dim, here)
+            part, best, old = x[here].copy(), values[there], found[there]  # a copy, since it is read three times
+            tap = kind.type(k * below) if taps is None else taps[here] + kind.type(k * below)
+            if k:
+                better = (part > best) | (part != part)
+                old *= ~better  # `where` stumbles over random masks
+                old += tap * better
+                np.maximum(best, part, out=best)
+            else:
+                best[...], old[...] = part, tap
+        x, taps, below = values, found, below * kernel[dim]
+    return x, taps
 
 
 @op
 def _tap_spread(x, taps, size, kernel, stride, padding, dilation):
     """What each window holds, added to the element that its tap meets in a plane of `size`."""
     out = devices.zeros((*x.shape[: -len(size)], *size), x.dtype, like=x)
+    apart = all((k - 1) * d < s for k, s, d in zip(kernel, stride, dilation, strict=True))  # no windows overlap
     places = meetings(size, x.shape[-len(size) :], kernel, stride, padding, dilation)
     for k, (there, here) in enumerate(places):
-        out[here] += _only(taps[there] == k, x[there])
+        chosen = _only(taps[there] == k, x[there])
+        if apart:
+            out[here] = chosen
+        else:
+            out[here] += chosen
     return out
 
 

@@ -12,7 +12,7 @@ from ..return_types import named
 from ..sums import total
 from ..tensor import Tensor
 from .arguments import need_tensor, sizes, wrapped
-from .faces import numpy_names, takes_out
+from .faces import takes_out
 from .making import stored
 from .pointwise import div, exp, where
 from .reducing import (
@@ -75,7 +75,6 @@ nansum.grad(x=_nansum_grad)
 mean.grad(x=_mean_grad)
 
 
-@numpy_names
 @takes_out
 def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """The arithmetic mean of all that are numbers."""
@@ -183,13 +182,11 @@ _max.grad(x=chosen_grad)
 _min.grad(x=chosen_grad)
 
 
-@numpy_names
 def max(input, dim=None, keepdim=False, *, other=None, out=None):
     """The largest of all; with `dim`, (values, indices) along it; with another tensor, the larger of each pair."""
     return _extreme(input, dim, keepdim, other, out, amax, _max, "maximum")
 
 
-@numpy_names
 def min(input, dim=None, keepdim=False, *, other=None, out=None):
     """The smallest of all; with `dim`, (values, indices) along it; with another tensor, the smaller of each pair."""
     return _extreme(input, dim, keepdim, other, out, amin, _min, "minimum")
@@ -210,7 +207,6 @@ def _extreme(input, dim, keepdim, other, out, of_all, along, of_pairs):
 _AMinMax = named("aminmax", "min max")
 
 
-@numpy_names
 def aminmax(input, *, dim=None, keepdim=False, out=None):
     """The smallest and the largest element."""
     dims = () if dim is None else dim
@@ -331,7 +327,6 @@ def _norm_grad(g, x, out, x_dtype, p, dim, keepdim):
 _norm.grad(x=_norm_grad)
 
 
-@numpy_names
 def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
     """The p-norm of all elements or along dimensions; "fro" is 2, "nuc" the sum of a matrix's singular values."""
     input = typed(need_tensor(input, "norm"), dtype)

@@ -15,7 +15,7 @@ from ..return_types import named
 from ..sums import total
 from ..tensor import Tensor, wrap
 from .arguments import need_tensor, wrapped
-from .faces import numpy_names, takes_out
+from .faces import takes_out
 from .pointwise import lerp, where
 from .reducing import chosen, chosen_grad, count, need_elements, reduced, share, unreduced, widened
 from .reductions import mean, sum
@@ -77,28 +77,24 @@ def _spread_arguments(dim, unbiased, correction):
     return dim, (1 if unbiased is None else int(unbiased)) if correction is None else correction
 
 
-@numpy_names
 def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None, out=None):
     """The variance: Σ (x - mean)² / (n - correction)."""
     dim, correction = _spread_arguments(dim, unbiased, correction)
     return _var(input, dim, correction, keepdim, out=out)
 
 
-@numpy_names
 def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None, out=None):
     """The standard deviation: the root of the variance."""
     dim, correction = _spread_arguments(dim, unbiased, correction)
     return _std(input, dim, correction, keepdim, out=out)
 
 
-@numpy_names
 def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """Variance and mean."""
     dim, correction = _spread_arguments(dim, unbiased, correction)
     return _var(input, dim, correction, keepdim), mean(input, dim, keepdim)
 
 
-@numpy_names
 def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """Standard deviation and mean."""
     dim, correction = _spread_arguments(dim, unbiased, correction)
@@ -140,13 +136,11 @@ _median.grad(x=chosen_grad)
 _nanmedian.grad(x=chosen_grad)
 
 
-@numpy_names
 def median(input, dim=None, keepdim=False, *, out=None):
     """The element in the middle, the lower of two; with `dim`, (values, indices) along it."""
     return _median_of(_median, input, dim, keepdim, out)
 
 
-@numpy_names
 def nanmedian(input, dim=None, keepdim=False, *, out=None):
     """The element in the middle of those that are numbers; with `dim`, (values, indices) along it."""
     return _median_of(_nanmedian, input, dim, keepdim, out)
@@ -208,14 +202,12 @@ def _quantile(name, input, q, dim, keepdim, interpolation, skip_nan):
     return out if q.ndim else out.squeeze(0)
 
 
-@numpy_names
 @takes_out
 def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """The values below which a share q of the elements lies, interpolated between neighbours in the order."""
     return _quantile("quantile", input, q, dim, keepdim, interpolation, False)
 
 
-@numpy_names
 @takes_out
 def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
     """The quantiles of the elements that are numbers."""

@@ -165,6 +165,8 @@ def _key(args: Any, kwargs: Any) -> Any:
 def _result(tape: Tape, answer: Any) -> str:
     """What the function returns, as the program writes it: tensors, and tuples, lists and dictionaries of them."""
     if isinstance(answer, Tensor):
+        if answer.node is not None and answer.node not in tape.walked_nodes:
+            tape.refuse("its result has a graph, which a backward() outside may want")
         return tape.refer(answer.array)
     if type(answer) in (tuple, list):
         inner = ", ".join(_result(tape, each) for each in answer)

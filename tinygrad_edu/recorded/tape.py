@@ -42,6 +42,7 @@ class Tape:
         self._names: dict[int, str] = {}  # of arrays, by identity
         self._alive: list[Any] = list(arguments)  # so that no identity is used twice
         self._tensors: dict[int, Tensor] = {}
+        self.walked_nodes: set[Node] = set()
         self._arrivals: dict[Node, list[tuple[str, Any, int | None]]] = defaultdict(list)
         self._depth, self._writes, self._last = 0, 0, ("", None)
         self._thread = threading.get_ident()
@@ -185,6 +186,7 @@ class Tape:
 
     def _arrived(self, node: Node, g: Any) -> str:
         """The gradient that a node is given, of all that were passed on to it."""
+        self.walked_nodes.add(node)
         if node.hooks is not None:
             self.refuse("a hook on a gradient")
         parts = self._arrivals.pop(node, [])

@@ -225,7 +225,7 @@ class _Reentrant(Function):
             raise RuntimeError("none of output has requires_grad=True, this checkpoint() is not necessary")
         with enable_grad():
             backward([t for t, _ in pairs], [g for _, g in pairs])
-        return (None, None, *[t.grad if isinstance(t, Tensor) else None for t in inputs])
+        return (None, None, *[t._grad if isinstance(t, Tensor) else None for t in inputs])
 
 
 def _with_arguments(run: _Run, args: tuple) -> _Run:

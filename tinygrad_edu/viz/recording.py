@@ -34,8 +34,12 @@ class Scope:
 
     def chain(self) -> list[Scope]:
         """The calls from the outermost module to this one."""
-        inside = [] if self.outer is None else self.outer.chain()
-        return [*inside, self]
+        found: list[Scope] = []
+        scope: Scope | None = self
+        while scope is not None:
+            found.append(scope)
+            scope = scope.outer
+        return found[::-1]
 
 
 @dataclass

@@ -216,8 +216,9 @@ def _check_classes(name, input, target, weight, ignore_index):
     if not shape:
         raise ValueError(f"{name}: Expected 1 or more dimensions (got 0)")
     if t.shape != shape[:1] * (len(shape) > 1) + shape[2:]:
-        if t.ndim and len(shape) > 1 and t.shape[0] != shape[0]:
-            raise ValueError(f"Expected input batch_size ({shape[0]}) to match target batch_size ({t.shape[0]}).")
+        batch = t.shape[0] if t.ndim else 0
+        if len(shape) > 1 and batch != shape[0]:
+            raise ValueError(f"Expected input batch_size ({shape[0]}) to match target batch_size ({batch}).")
         wrong = f"Expected a target of shape {[*shape[:1], *shape[2:]] if len(shape) > 1 else []}, got {list(t.shape)}"
         raise RuntimeError(
             message(f"{name} of {list(shape)}", wrong, instead="class numbers without the dimension of classes")

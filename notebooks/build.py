@@ -1,0 +1,119 @@
+"""Turn the lessons' sources (`NN_name.py`, cells between `# %%`) into notebooks, and run them from top to bottom.
+
+    python notebooks/build.py            write every NN_name.ipynb, with its outputs
+    python notebooks/build.py 03 07      these alone
+    python notebooks/build.py --check    write nothing: run all, and compare with the notebooks that are there
+
+Needs `pip install "tinygrad_edu[notebooks]"`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+TIMEOUT = 600  # seconds a cell may take
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # differs from run to run
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Build and run the lessons.")
+    parser.add_argument("numbers", nargs="*", metavar="NN", help="the lessons' numbers; all if none is given")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a notebook is not its source's")
+    parser.add_argument("--jobs", type=int, default=1, help="how many to run at the same time")
+    options = parser.parse_args()
+    sources = sorted(HERE.glob("[0-9][0-9]_*.py"))
+    chosen = [path for path in sources if not options.numbers or path.name[:2] in options.numbers]
+    missing = set(options.numbers) - {path.name[:2] for path in chosen}
+    if missing:
+        parser.error(
+            f"no lesson has the number {', '.join(sorted(missing))}; there are {', '.join(p.stem for p in sources)}"
+        )
+    # the kernels find this checkout, installed or not
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH", "")]))
+    with ProcessPoolExecutor(options.jobs) as pool:
+        failures = sum(bool(wrong) for wrong in pool.map(build, chosen, [options.check] * len(chosen)))
+    print(f"{len(chosen) - failures} of {len(chosen)} lessons run", flush=True)
+    return 1 if failures else 0
+
+
+def build(source: Path, check: bool) -> str:
+    """Run one lesson, and write its notebook unless only checking; what is wrong, or nothing."""
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    notebook = read(source)
+    target = source.with_suffix(".ipynb")
+    wrong = stale(notebook, target) if check else ""
+    client = NotebookClient(
+        notebook,
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(HERE)}},
+    )
+    try:
+        client.execute()
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        wrong = str(error)
+    if not wrong and not check:
+        write(notebook, target)
+    print(f"{'failed' if wrong else 'runs  '}  {source.stem}" + (f"\n{wrong}" if wrong else ""), flush=True)
+    return wrong
+
+
+def read(source: Path) -> Any:
+    """A source as a notebook without outputs; cells are numbered, so that the same source gives the same notebook."""
+    import jupytext
+
+    notebook = jupytext.read(source, fmt="py:percent")
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"
+        if "solution" in cell.metadata.get("tags", []):
+            cell.metadata["jupyter"] = {"source_hidden": True}
+    return notebook
+
+
+def stale(notebook: Any, target: Path) -> str:
+    """Whether the notebook that is there was made of another source."""
+    import nbformat
+
+    again = f"write: python notebooks/build.py {target.name[:2]}"
+    if not target.exists():
+        return f"{target.name} is not there; {again}"
+    there = nbformat.read(target, as_version=4)
+    if [(c.cell_type, c.source) for c in there.cells] != [(c.cell_type, c.source) for c in notebook.cells]:
+        return f"{target.name} was made of another source; {again}"
+    return ""
+
+
+def write(notebook: Any, target: Path) -> None:
+    """Write a notebook that differs from the last one only where its outputs do."""
+    import nbformat
+
+    notebook.metadata["language_info"] = {"name": "python"}  # the kernel adds its version
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.pop("execution_count", None) if output.output_type != "execute_result" else None
+            for form, text in output.get("data", {}).items():
+                if isinstance(text, str):
+                    output["data"][form] = ADDRESS.sub("", text)
+            if "text" in output:
+                output["text"] = ADDRESS.sub("", output["text"])
+    nbformat.validate(notebook)
+    nbformat.write(notebook, target)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Where in the user's program something happened."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from .graph import walk
+
+PACKAGE = str(Path(__file__).parents[1]) + os.sep
+
+
+class Line:
+    """A line of the user's program; its text is looked up when it is printed."""
+
+    __slots__ = ("file", "number")
+
+    def __init__(self, file: str, number: int) -> None:
+        self.file, self.number = file, number
+
+    @property
+    def text(self) -> str:
+        """What is written there."""
+        return linecache.getline(self.file, self.number).strip()
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.number}" + (f" `{self.text}`" if self.text else "")
+
+    __repr__ = __str__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Line) and (self.file, self.number) == (other.file, other.number)
+
+    def __hash__(self) -> int:
+        return hash((self.file, self.number))
+
+
+def own_code(file: str) -> bool:
+    """Whether a function is the package's."""
+    return file.startswith(PACKAGE)
+
+
+def where() -> Line:
+    """The line of the user's program that is being run: the innermost one outside the package."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and own_code(frame.f_code.co_filename):
+        frame = frame.f_back
+    return Line(frame.f_code.co_filename, frame.f_lineno)
+
+
+def walk_now() -> dict[str, Any]:
+    """The variables of the walk back that is being run; none outside of one."""
+    frame = sys._getframe(1)
+    while frame is not None and own_code(frame.f_code.co_filename):
+        if frame.f_code is walk.__code__:
+            return frame.f_locals
+        frame = frame.f_back  # type: ignore[assignment]
+    return {}

@@ -1,0 +1,96 @@
+"""The main job: train a network by name, and leave a folder with everything about it.
+
+`tasks` has the data and what is proposed, `models` the networks, `loop` trains and can be interrupted, `results` writes
+the folder, `page` makes the page on which the network is tried.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from ..cuda import why_not
+from ..serialization import load
+from .loop import OPTIMIZERS, Training
+from .models import size
+from .results import write_results
+from .tasks import TASKS, Options
+
+CHECKPOINT = "checkpoint.pt"
+
+
+class Mistake(ValueError):
+    """What was asked for cannot be done; the text says what can."""
+
+
+def train(options: Options, out: str | os.PathLike | None = None, resume: bool = False) -> Training:
+    """Train, print a table, and write the results into the folder `out`, by itself `runs/TASK`."""
+    name = options.task or "digits"
+    if name not in TASKS:
+        raise Mistake(f"there is no task {name!r}; there are {', '.join(TASKS)}")
+    out = Path("runs", name) if out is None else Path(out)
+    path = out / CHECKPOINT
+    state = None
+    if resume:
+        if not path.exists():
+            raise Mistake(f"there is nothing to go on with: {path} does not exist; leave out --resume")
+        state = load(path)
+        options = _continued(options, Options(**state["options"]))
+        name = options.task or name
+    task = TASKS[name]()
+    options = replace(options.completed(task.proposed), task=name)
+    _check(options, list(task.models))
+    training = Training(task, options)
+    if state is not None:
+        training.go_on(state)
+    out.mkdir(parents=True, exist_ok=True)
+    o = options
+    print(f"{task.name}: {task.samples()}")
+    print(
+        f"{o.model}, {size(training.model):,} parameters; {o.optimizer}, lr {o.lr}, batches of {o.batch_size}, seed {o.seed}"
+    )
+    print("\nepoch      loss  accuracy  test loss  test accuracy  seconds", flush=True)
+    try:
+        for n in training.run(path):
+            print(
+                f"{n['epoch']:>5}  {n['loss']:>8.4f}  {n['accuracy']:>8.1%}  {n['test_loss']:>9.4f}  "
+                f"{n['test_accuracy']:>13.1%}  {n['seconds']:>7.2f}",
+                flush=True,
+            )
+    except KeyboardInterrupt:
+        if training.epoch:
+            print(f"\nthe state after epoch {training.epoch} is kept in {path}; go on with:", file=sys.stderr)
+            print(f"  python -m tinygrad_edu train {task.name} --out {out} --resume", file=sys.stderr)
+        raise
+    print()
+    for line in write_results(training, out):
+        print(line)
+    return training
+
+
+def _continued(asked: Options, before: Options) -> Options:
+    """The settings of a run that goes on: as they were, perhaps with more epochs."""
+    for name, value in vars(asked).items():
+        was = getattr(before, name)
+        if value not in (None, was) and name != "epochs":
+            raise Mistake(
+                f"this run began with {name.replace('_', '-')} {was} and goes on with it; "
+                f"for {value} leave out --resume, or begin another run in another --out"
+            )
+    return replace(before, epochs=asked.epochs or before.epochs)
+
+
+def _check(options: Options, models: list[str]) -> None:
+    for what, value, known in (("model", options.model, models), ("optimizer", options.optimizer, list(OPTIMIZERS))):
+        if value not in known:
+            raise Mistake(f"{options.task} has no {what} {value!r}; it has {', '.join(known)}")
+    for what, number in (("epochs", options.epochs), ("lr", options.lr), ("batch-size", options.batch_size)):
+        if number is None or number <= 0:
+            raise Mistake(f"--{what} must be greater than 0, not {number}")
+    if options.device != "cpu" and (reason := why_not()):
+        raise Mistake(f"--device {options.device}: {reason}")
+
+
+__all__ = ["Mistake", "Options", "Training", "train"]

@@ -1,0 +1,7 @@
+"""What a hook's registration answers."""
+
+from ..autograd.graph import Handle
+
+RemovableHandle = Handle
+
+__all__ = ["RemovableHandle"]
