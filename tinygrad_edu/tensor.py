@@ -202,8 +202,7 @@ class Tensor(Methods):
         ref = weakref.ref(self)
 
         def retain(g: Any) -> None:
-            t = ref()
-            if t is not None:
+            if (t := ref()) is not None:
                 g = outside(g)
                 t._grad = g if t._grad is None else t._grad + g
 
@@ -229,8 +228,7 @@ class Tensor(Methods):
         ref = weakref.ref(self)
 
         def after(results: list, g: Any) -> list:
-            t = ref()
-            if t is not None:
+            if (t := ref()) is not None:
                 hook(t)
             return results
 
