@@ -105,12 +105,9 @@ def write(notebook: Any, target: Path) -> None:
     notebook.metadata["language_info"] = {"name": "python"}  # the kernel adds its version
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            output.pop("execution_count", None) if output.output_type != "execute_result" else None
-            for form, text in output.get("data", {}).items():
-                if isinstance(text, str):
-                    output["data"][form] = ADDRESS.sub("", text)
-            if "text" in output:
-                output["text"] = ADDRESS.sub("", output["text"])
+            texts = output.data if "data" in output else output
+            for form, text in texts.items():
+                texts[form] = ADDRESS.sub("", text) if isinstance(text, str) else text
     nbformat.validate(notebook)
     nbformat.write(notebook, target)
 

@@ -21,6 +21,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
         *("optim", "utils", "amp", "cuda", "accelerator", "distributions", "func", "sparse", "jit", "recorded", "compiler"),
         *(
             "backends",
+            "fx",
             "hub",
             "onnx",
             "multiprocessing",

@@ -120,6 +120,12 @@ def test_permutations_and_draws_without_replacement() -> None:
     assert abs(np.mean(first) - 0.75) < 0.05
 
 
+def test_normal_numbers_that_require_a_gradient() -> None:
+    x = tg.normal(2.0, 0.5, (1000, 1), requires_grad=True)
+    assert x.is_leaf and x.requires_grad and abs(x.mean().item() - 2) < 0.1
+    assert not tg.normal(2.0, 0.5, (2,)).requires_grad
+
+
 def test_draws_into_the_graph() -> None:
     x = tg.ones(3, requires_grad=True)
     y = (x * 2).normal_()

@@ -68,7 +68,7 @@ def test_products_and_their_gradients(parts: tuple) -> None:
     d = np.random.standard_normal((COLUMNS, 3))
     x = tg.tensor(d, requires_grad=True)
     w = np.random.standard_normal((ROWS, 3))
-    for product in (sparse.mm, tg.spmm, lambda a, b: a @ b, lambda a, b: a.coalesce().mm(b)):
+    for product in (sparse.mm, tg.spmm, tg.mm, tg.matmul, lambda a, b: a @ b, lambda a, b: a.coalesce().mm(b)):
         v.grad = x.grad = None
         y = product(s, x)
         close(y, dense @ d)

@@ -83,6 +83,9 @@ from .random import (
     seed,
     set_rng_state,
 )
+from .sparse import any_matmul as matmul
+from .sparse import any_mm as mm
+from .sparse import any_mv as mv
 from .sparse import sparse_coo_tensor, spmm
 from .tensor import Tensor
 
@@ -94,7 +97,7 @@ cfloat, cdouble = complex64, complex128
 newaxis = None
 
 _LATER = frozenset(
-    "accelerator amp backends compat compiler cpu cuda datasets distributed distributions fft func functional hub jit linalg mps "
+    "accelerator amp backends compat compiler cpu cuda datasets distributed distributions fft func functional fx hub jit linalg mps "
     "multiprocessing nn onnx optim overrides profiler return_types serialization signal sparse special storage testing types utils version viz xpu".split()
 )  # modules
 

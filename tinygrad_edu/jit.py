@@ -6,6 +6,7 @@ import builtins
 import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
+from typing import Final as Final  # programs write `n: torch.jit.Final[int]`
 
 from .nn.modules.module import Module
 

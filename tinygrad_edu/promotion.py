@@ -50,7 +50,9 @@ def unify(op: Op, inputs: Sequence[Any]) -> tuple[list[Any], list[Any], list[Nod
     arrays = [v.array if isinstance(v, Tensor) else v for v in inputs]
     positions = range(len(inputs) - len(op.names) + 1) if op.sequence else op.promoted
     for i in positions:
-        allowed = (Tensor, ndarray, *NUMBERS) if len(op.names) == 2 else (Tensor, ndarray, *NUMBERS, type(None))
+        allowed: tuple[type, ...] = (Tensor, ndarray, *NUMBERS) if op.promote else (Tensor, ndarray)
+        if i >= op.required or (op.promote and len(op.names) != 2):
+            allowed += (type(None),)
         if not isinstance(inputs[i], allowed) and not devices.is_array(inputs[i]):
             raise TypeError(not_a_tensor(op, min(i, len(op.names) - 1), inputs[i]))
     together = [arrays[i] for i in positions if arrays[i] is not None]

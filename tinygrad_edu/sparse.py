@@ -9,11 +9,13 @@ gradients flow. What is not here says so: `to_dense()` leads to everything else.
 from __future__ import annotations
 
 import copy
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, ops
 from .autograd.modes import no_grad
 from .errors import describe
 from .holder import Size
@@ -445,6 +447,21 @@ def mm(sparse: Tensor, dense: Tensor, reduce: str | None = None) -> Any:
 
 
 spmm = mm
+
+
+def _of_either(function: Callable) -> Callable:
+    """A product of dense tensors that takes a sparse matrix as well, as `torch.mm` does."""
+
+    @functools.wraps(function)
+    def product(input: Tensor, other: Any, *args: Any, **options: Any) -> Any:
+        if type(input) is SparseTensor or type(other) is SparseTensor:
+            return input @ other
+        return function(input, other, *args, **options)
+
+    return product
+
+
+any_mm, any_matmul, any_mv = map(_of_either, (ops.mm, ops.matmul, ops.mv))
 
 
 def addmm(mat: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1.0, alpha: Any = 1.0) -> Tensor:

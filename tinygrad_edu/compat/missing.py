@@ -17,6 +17,7 @@ ABSENT = {
     "torch._C": "there is no compiled extension here; PyTorch's public names are answered in Python",
     "torch._dynamo": "nothing is compiled here; torch.compile returns the function unchanged",
     "torch._inductor": "nothing is compiled here; torch.compile returns the function unchanged",
+    "torch.autograd.forward_ad": "write torch.func.jvp(function, inputs, directions) for a derivative along a direction",
     "torch.fx": "programs are not traced here; read the graph of a result by its grad_fn",
     "torch.quantization": "there are no quantized tensors here",
     "torch.ao": "there are no quantized tensors here",

@@ -10,7 +10,14 @@ from ..tensor import Tensor
 from . import constraints
 from .distribution import ExponentialFamily
 from .utils import (
-    broadcast_all, clamp_probs, either, lazy_property, log_odds_loss, logits_to_probs, probs_to_logits, standard_uniform,
+    broadcast_all,
+    clamp_probs,
+    either,
+    lazy_property,
+    log_odds_loss,
+    logits_to_probs,
+    probs_to_logits,
+    standard_uniform,
 )  # fmt: skip
 
 

@@ -12,7 +12,13 @@ from .distribution import Distribution
 from .transformed_distribution import TransformedDistribution
 from .transforms import SigmoidTransform
 from .utils import (
-    broadcast_all, either, lazy_property, logits_to_probs, probs_to_logits, softplus, standard_uniform,
+    broadcast_all,
+    either,
+    lazy_property,
+    logits_to_probs,
+    probs_to_logits,
+    softplus,
+    standard_uniform,
 )  # fmt: skip
 
 

@@ -18,11 +18,12 @@ def difference(answer: Any, expected: Any, atol: float) -> str:
     """One sentence on how an answer differs from what is expected, "" if it does not."""
     if isinstance(expected, Mapping):
         return _mappings(answer, expected, atol)
-    if isinstance(expected, (str, bool, type(None))) or isinstance(expected, type):
-        return "" if answer is expected or answer == expected else f"{_short(answer)} is not it"
     if isinstance(expected, (tuple, list)):
         return _sequences(answer, expected, atol)
-    if isinstance(answer, str) or not _numeric(answer):
+    if isinstance(expected, bool) or not _numeric(expected):
+        tensor = isinstance(answer, (Tensor, np.ndarray)) and answer.ndim > 0
+        return "" if not tensor and answer == expected else f"{_short(answer)} is not it"
+    if not _numeric(answer):
         return f"a {_kind_of(expected)} is wanted, and this is {_short(answer)}"
     if np.ndim(expected_array := _array(expected)) == 0 and _array(answer).size == 1:
         return _numbers(_array(answer).reshape(()), expected_array, atol)
@@ -60,7 +61,7 @@ def _numbers(a: np.ndarray, e: np.ndarray, atol: float) -> str:
     """How a number differs; the expected one is not told."""
     if _close(a, e, atol):
         return ""
-    shown = number(a)
+    shown = f"{int(a):,}" if abs(a) < 1e15 and a == np.floor(a) else number(a)
     if not np.isfinite(a):
         return f"it is {shown}: look for a division by zero, the logarithm of zero or an exp that is too large"
     if a and _close(-a, e, atol):

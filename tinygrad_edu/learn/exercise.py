@@ -59,7 +59,7 @@ def check(
     for value, why in hints.items() if isinstance(hints, Mapping) else hints:
         if not difference(answer, value, atol):
             return Verdict(name, WRONG, f"not this. {why}")
-    return Verdict(name, WRONG, f"{wrong}.")
+    return Verdict(name, WRONG, _sentence(wrong))
 
 
 def check_function(
@@ -84,9 +84,13 @@ def check_function(
             if isinstance(before, Tensor) and difference(after, before, 0.0):
                 return Verdict(name, WRONG, f"{called} it writes into its argument; compute a new tensor instead.")
         if wrong := difference(answer, reference(*args), atol):
-            return Verdict(name, WRONG, f"{called} {wrong}.")
+            return Verdict(name, WRONG, _sentence(f"{called} {wrong}"))
     count = "one sample" if len(samples) == 1 else f"{len(samples)} samples"
     return Verdict(name, RIGHT, f"right for {count}. {because}".rstrip())
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith("?") else f"{text}."
 
 
 # --- gradients ---------------------------------------------------------------------------------------------------------
@@ -118,7 +122,7 @@ def check_gradient(
         first, *more = str(error).split("\n")
         details = [line for line in more if "likely cause" not in line]
         return Verdict(
-            name, WRONG, "\n".join([f"the gradient is wrong. Likely cause: {error.cause}.", first, *details])
+            name, WRONG, "\n".join([_sentence(f"the gradient is wrong. Likely cause: {error.cause}"), first, *details])
         )
     except Exception as error:
         return Verdict(name, WRONG, f"it raises {type(error).__name__}: {error}")

@@ -105,7 +105,7 @@ def _add_gradient(box: Box, item: Item) -> None:
     if isinstance(item.node, Leaf):
         tensor = item.node.variable
         if tensor is not None and tensor._grad is not None:
-            gradient = tensor.grad.array
+            gradient = tensor._grad.array
     elif item.note is not None:
         gradient = item.note.g
     if gradient is None:

@@ -169,7 +169,7 @@ def _connected(tensor: Tensor, name: str, loss: Tensor) -> Explanation:
                 f"{name} is in the graph of the loss, and backward() has run: its gradient was set to None afterwards, "
                 "by zero_grad() or p.grad = None, or backward(inputs=...) named others.",
             )
-        if not tensor.grad.array.any():
+        if not tensor._grad.array.any():
             text = "is zero. To see where it becomes zero, give a function, or the loss before its backward()"
             return Explanation("zero", f"the gradient of {name} {text}.")
         return Explanation(
@@ -184,7 +184,7 @@ def _connected(tensor: Tensor, name: str, loss: Tensor) -> Explanation:
         return Explanation(
             "no backward", f"{name} is in the graph of the loss: backward() was not called yet, or not on it."
         )
-    return _compared(tensor.grad.array, np.asarray(fresh), name)
+    return _compared(tensor._grad.array, np.asarray(fresh), name)
 
 
 def _compared(held: np.ndarray, fresh: np.ndarray, name: str) -> Explanation:

@@ -124,7 +124,7 @@ class Witness(Recording):
             self.walks.append(Walk(Contents(3 * len(self.nodes))))
         self.last_number = node.number
         tensor = node.variable if isinstance(node, Leaf) else None
-        self.walks[-1].note(node, g, results, None if tensor is None or tensor._grad is None else tensor.grad.array)
+        self.walks[-1].note(node, g, results, None if tensor is None or tensor._grad is None else tensor._grad.array)
 
 
 class _Rehearsal:
