@@ -403,7 +403,6 @@ def unbroadcast(g, shape):  # noqa: F811
 assert check_function("unbroadcast", unbroadcast, by_counting, *samples)
 
 
-
 # %% [markdown]
 # Now the engine is complete. A two-layer network on it, and the same on the package; the gradients must be equal.
 
@@ -792,7 +791,10 @@ runs_of_u = None
 ways_through_twenty_diamonds = None
 
 runs_hints = {2: "Its two gradients are added first; then it runs once."}
-ways_hints = {40: "At each diamond the number of ways doubles; it does not grow by two.", 20: "Each diamond has two ways."}
+ways_hints = {
+    40: "At each diamond the number of ways doubles; it does not grow by two.",
+    20: "Each diamond has two ways.",
+}
 check("runs of u", runs_of_u, 1, runs_hints)
 check("ways", ways_through_twenty_diamonds, 2**20, ways_hints)
 

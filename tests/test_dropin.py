@@ -162,7 +162,7 @@ def test_modules_that_are_imported_and_not_needed() -> None:
     for name in (
         "accelerator amp amp.autocast_mode amp.grad_scaler backends backends.cuda backends.cudnn backends.mkl "
         "backends.mkldnn backends.mps backends.openmp compiler cuda cuda.amp cuda.amp.autocast_mode "
-        "cuda.amp.grad_scaler cuda.nvtx distributed fx hub jit multiprocessing nn.parallel "
+        "cuda.amp.grad_scaler cuda.nvtx distributed fx hub jit jit.annotations multiprocessing nn.parallel "
         "nn.parallel.distributed onnx profiler types version"
     ).split():
         assert importlib.import_module(f"tinygrad_edu.{name}").__doc__
@@ -396,6 +396,20 @@ def test_hub_downloads_whole_files(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="invalid hash"):
         tg.hub.download_url_to_file(source.as_uri(), str(tmp_path / "other"), hash_prefix="00000000")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["source", "target"]
+
+
+def test_hub_checks_the_hash_that_a_name_gives(tmp_path: Path) -> None:
+    for name in ("net-0badc0de.pt", "net-final.pt"):
+        tg.save({"x": tg.ones(2)}, tmp_path / name)
+    (tmp_path / "kept").mkdir()
+
+    def load(name: str) -> dict:
+        folder = str(tmp_path / "kept")
+        return tg.hub.load_state_dict_from_url((tmp_path / name).as_uri(), model_dir=folder, check_hash=True)
+
+    assert load("net-final.pt")["x"].tolist() == [1, 1]  # no hash
+    with pytest.raises(RuntimeError, match='invalid hash value .expected "0badc0de"'):
+        load("net-0badc0de.pt")
 
 
 def test_comparing_tensors() -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import sys
 import tempfile
-import urllib.parse
 import urllib.request
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlparse
+
+HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")  # the beginning of a file's SHA-256, in its name
 
 _dir: str | None = None
 
@@ -64,11 +67,11 @@ def load_state_dict_from_url(
 
     folder = model_dir or os.path.join(get_dir(), "checkpoints")
     os.makedirs(folder, exist_ok=True)
-    name = file_name or os.path.basename(urllib.parse.urlparse(url).path)
+    name = file_name or os.path.basename(urlparse(url).path)
     path = os.path.join(folder, name)
     if not os.path.exists(path):
-        stem = os.path.splitext(name)[0]
-        download_url_to_file(url, path, stem.rpartition("-")[2] if check_hash and "-" in stem else None, progress)
+        named = HASH_REGEX.search(name) if check_hash else None
+        download_url_to_file(url, path, named.group(1) if named else None, progress)
     return load_file(path, map_location=map_location, weights_only=weights_only)
 
 
@@ -113,4 +116,14 @@ def _entry(folder: str, name: str, source: str) -> Any:
     return found
 
 
-__all__ = ["download_url_to_file", "get_dir", "help", "list", "load", "load_state_dict_from_url", "set_dir"]
+__all__ = [
+    "HASH_REGEX",
+    "download_url_to_file",
+    "get_dir",
+    "help",
+    "list",
+    "load",
+    "load_state_dict_from_url",
+    "set_dir",
+    "urlparse",
+]

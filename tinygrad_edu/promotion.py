@@ -26,7 +26,7 @@ def not_a_tensor(op: Op, i: int, value: Any) -> str:
     name = {"x": "input", "y": "other"}.get(op.names[i], op.names[i])
     return (
         f"{op.name}(): argument '{name}' (position {i + 1}) must be Tensor, not {type(value).__name__}; "
-        f"write tensor({describe(value)})"
+        + (f"write tensor({describe(value)})" if value is not None else "was a return forgotten?")
     )
 
 
@@ -76,6 +76,9 @@ def mended(op: Op, inputs: Sequence[Any], error: Exception) -> list[Any]:
     if isinstance(error, OverflowError) and any(type(v) is int for v in inputs):
         dtype = next(v.array.dtype for v in inputs if isinstance(v, Tensor))
         return [wrap(np.asarray(v).astype(dtype)) if type(v) is int else v for v in inputs]  # it wraps around
+    for i in op.promoted if not op.sequence else ():
+        if i < op.required and inputs[i] is None:
+            raise TypeError(not_a_tensor(op, i, None)) from error
     homes = {devices.of(v.array): v for v in inputs if isinstance(v, Tensor)}
     if len(homes) < 2:
         raise translated(op.name, list(inputs), error) from error

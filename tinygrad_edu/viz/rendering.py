@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
+import os
 import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 
 from .dot import dot_of
 from .labels import escaped
@@ -36,9 +40,24 @@ def rendered(dot: str, form: str) -> bytes:
         raise NoRenderer(f"{INSTALL} The DOT text needs neither: .dot, .save('graph.dot')") from None
     made = pygraphviz.AGraph(string=dot)
     try:
-        return made.draw(format=form, prog="dot")
+        with _quiet():
+            return made.draw(format=form, prog="dot")
     finally:
         made.close()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Nothing on stderr: the wheel's fontconfig complains about a system's settings that are newer than itself."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def svg_of(picture: Picture) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from typing import Final as Final  # programs write `n: torch.jit.Final[int]`
 
-from .nn.modules.module import Module
+from ..nn.modules.module import Module
 
 T = TypeVar("T")
 
