@@ -10,7 +10,7 @@ from tinygrad_edu.ops import FAMILIES
 
 PACKAGE = Path(tinygrad_edu.__file__).parent
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("version", "threads", "profiler", "errors", "sums", "dtypes", "devices", "storage", "return_types"),
+    ("version", "threads", "allocation", "profiler", "errors", "sums", "dtypes", "devices", "storage", "return_types"),
     ("autograd.modes", "autograd.graph"),
     ("holder", "tensor", "tensor_types", "printing"),
     ("plan", "promotion", "call", "written", "op", "inplace"),

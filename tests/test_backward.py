@@ -638,6 +638,15 @@ def test_setting_grad_and_data() -> None:
         tg.set_grad_enabled("yes")
 
 
+@pytest.mark.parametrize("name", ["relu", "leaky_relu"])
+def test_the_second_derivative_of_what_is_linear_in_pieces_is_zero(name: str) -> None:
+    """Not missing: programs ask for it without `allow_unused`."""
+    x = tg.tensor([-1.0, 2.0], requires_grad=True)
+    (slope,) = tg.autograd.grad(getattr(tg.nn.functional, name)(x * 3).sum(), x, create_graph=True)
+    (bend,) = tg.autograd.grad(slope.sum(), x)
+    assert bend.tolist() == [0, 0]
+
+
 def test_variables_of_long_ago() -> None:
     x = tg.ones(2)
     for requires_grad in (False, True):

@@ -14,6 +14,10 @@ from typing import Any as _Any
 # PyTorch computes inf and nan without a word; only warnings raised inside this package are silenced
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"tinygrad_edu\.")
 
+from .allocation import keep_freed_memory as _keep_freed_memory
+
+_keep_freed_memory()
+
 from . import autograd
 from .autograd.modes import (
     enable_grad,

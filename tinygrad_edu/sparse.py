@@ -454,9 +454,7 @@ def _of_either(function: Callable) -> Callable:
 
     @functools.wraps(function)
     def product(input: Tensor, other: Any, *args: Any, **options: Any) -> Any:
-        if type(input) is SparseTensor or type(other) is SparseTensor:
-            return input @ other
-        return function(input, other, *args, **options)
+        return input @ other if SparseTensor in (type(input), type(other)) else function(input, other, *args, **options)
 
     return product
 

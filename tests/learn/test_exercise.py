@@ -30,6 +30,8 @@ def said(capsys: Any) -> str:
 def test_no_answer_yet_is_neither_right_nor_wrong(capsys: Any) -> None:
     assert not check("bytes", None, 12)
     assert said(capsys).startswith("… bytes: not answered yet. Put your answer in place of None")
+    assert not check("shapes", {"W": (2, 3), "b": None}, {"W": (2, 3), "b": (3,)})
+    assert said(capsys).startswith("… shapes: not answered yet")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import autograd, nn
-from tinygrad_edu.autograd.anomaly import AnomalyError
+from tinygrad_edu.autograd.anomaly import AnomalyError, Line
 
 HERE = Path(__file__).read_text().splitlines()
 
@@ -232,3 +234,12 @@ def test_what_the_program_raises_stays_as_it_is() -> None:
     with pytest.raises(ValueError) as caught:
         net(tg.ones(2, 10), "own")
     assert caught.value.args == ("mine",) and not hasattr(caught.value, "module_path")
+
+
+def test_a_line_of_a_notebook_is_called_by_its_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = SimpleNamespace(compile=SimpleNamespace(_filename_map={"/tmp/kernel_1/2.py": 7}))
+    line, other = Line("/tmp/kernel_1/2.py", 3), Line("/home/me/train.py", 3)
+    assert line.place == "2.py:3"
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert line.place == str(line) == "cell 7, line 3"
+    assert (other.place, str(other)) == ("train.py:3", "/home/me/train.py:3")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -191,7 +190,7 @@ def _slice(top: Node, culprit: Node, what: str) -> list[str]:
             continue
         mark = ">>>" if node is culprit else "   "
         text = f"  {mark} {short_name(node)} {list(node.shape)}"
-        line = f"{os.path.basename(node.trace.file)}:{node.trace.number}" if node.trace is not None else ""
+        line = node.trace.place if node.trace is not None else ""
         out.append(f"{text:<32} {line}" + (f"  <- {what}" if node is culprit else ""))
     return out
 

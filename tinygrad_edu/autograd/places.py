@@ -26,8 +26,15 @@ class Line:
         """What is written there."""
         return linecache.getline(self.file, self.number).strip()
 
+    @property
+    def place(self) -> str:
+        """The line in short: `train.py:12`, or `cell 7, line 3` in a notebook."""
+        cell = _cell(self.file)
+        return f"{os.path.basename(self.file)}:{self.number}" if cell is None else f"cell {cell}, line {self.number}"
+
     def __str__(self) -> str:
-        return f"{self.file}:{self.number}" + (f" `{self.text}`" if self.text else "")
+        place = f"{self.file}:{self.number}" if _cell(self.file) is None else self.place
+        return place + (f" `{self.text}`" if self.text else "")
 
     __repr__ = __str__
 
@@ -36,6 +43,12 @@ class Line:
 
     def __hash__(self) -> int:
         return hash((self.file, self.number))
+
+
+def _cell(file: str) -> int | None:
+    """The number of a notebook's cell: the file that it is compiled from has a name that tells a reader nothing."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(getattr(shell, "compile", None), "_filename_map", {}).get(file)
 
 
 def own_code(file: str) -> bool:

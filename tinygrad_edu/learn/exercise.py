@@ -12,6 +12,7 @@ from typing import Any
 
 from ..autograd.function import Function
 from ..autograd.gradcheck import GradcheckError, gradcheck
+from ..autograd.modes import no_grad
 from ..errors import describe
 from ..tensor import Tensor
 from .comparison import difference
@@ -51,7 +52,7 @@ def check(
     hints    wrong answers that are likely, each with what leads to it; pairs where the wrong answer is a tensor
     because  a sentence for the right answer
     """
-    if answer is None and expected is not None:
+    if _unanswered(answer) and not _unanswered(expected):
         return Verdict(name, OPEN, "not answered yet. Put your answer in place of None and run the cell again.")
     wrong = difference(answer, expected, atol)
     if not wrong:
@@ -70,23 +71,37 @@ def check_function(
         return Verdict(name, OPEN, "not answered yet. Write the function and run the cell again.")
     for sample in samples:
         args = sample if isinstance(sample, tuple) else (sample,)
-        given = [a.clone() if isinstance(a, Tensor) else a for a in args]
+        before = [a.detach().clone() if isinstance(a, Tensor) else a for a in args]
         called = f"for {', '.join(map(describe, args))}"
         try:
-            answer = function(*given)
+            answer = function(*args)
         except NotImplementedError:
             return Verdict(name, OPEN, "not answered yet. Write the body of the function and run the cell again.")
         except Exception as error:
             return Verdict(name, WRONG, f"{called} it raises {type(error).__name__}: {error}")
         if answer is None or answer is ...:
             return Verdict(name, OPEN, "the function returns nothing yet. Write its body, with a return at the end.")
-        for before, after in zip(args, given, strict=True):
-            if isinstance(before, Tensor) and difference(after, before, 0.0):
-                return Verdict(name, WRONG, f"{called} it writes into its argument; compute a new tensor instead.")
+        if _restored(args, before):
+            return Verdict(name, WRONG, f"{called} it writes into its argument; compute a new tensor instead.")
         if wrong := difference(answer, reference(*args), atol):
             return Verdict(name, WRONG, _sentence(f"{called} {wrong}"))
     count = "one sample" if len(samples) == 1 else f"{len(samples)} samples"
     return Verdict(name, RIGHT, f"right for {count}. {because}".rstrip())
+
+
+def _unanswered(answer: Any) -> bool:
+    """Whether there is None in an answer, or in a part of it."""
+    parts = answer.values() if isinstance(answer, Mapping) else answer if isinstance(answer, (tuple, list)) else ()
+    return answer is None or any(part is None for part in parts)
+
+
+def _restored(args: Sequence[Any], before: Sequence[Any]) -> bool:
+    """Give changed tensors their values back; whether there were any."""
+    changed = [(a, b) for a, b in zip(args, before, strict=True) if isinstance(a, Tensor) and difference(a, b, 0.0)]
+    with no_grad():
+        for tensor, values in changed:
+            tensor.copy_(values)
+    return bool(changed)
 
 
 def _sentence(text: str) -> str:

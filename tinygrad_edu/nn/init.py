@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import linalg
 from ..autograd.modes import no_grad
-from ..ops import arange, diag
+from ..ops import diag
 from ..random import Generator, randperm
 from ..tensor import Tensor
 
@@ -87,11 +87,10 @@ def trunc_normal_(
         return x, tensor.new_empty(count).uniform_(generator=generator) < chance
 
     with no_grad():
-        drawn = tensor.new_empty(tensor.numel())
-        waiting = arange(tensor.numel(), device=tensor.device)
+        drawn, taken = candidates(tensor.numel())
+        waiting = (~taken).nonzero().squeeze(1)
         while waiting.numel():
-            x, taken = candidates(waiting.numel())
-            drawn[waiting[taken]] = x[taken]
+            drawn[waiting], taken = candidates(waiting.numel())
             waiting = waiting[~taken]
         return tensor.copy_(drawn.reshape(tensor.shape))
 

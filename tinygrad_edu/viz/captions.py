@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections import Counter
 from dataclasses import dataclass
@@ -125,7 +124,7 @@ def _hint(item: Item, box: Box) -> str:
         lines += [f"keeps {name}: {dtype_text(a.dtype)}{shape_text(a.shape)}" for name, a in arrays.items()]
     if item.note is not None:
         line = item.note.line
-        lines.append(f"made at {os.path.basename(line.file)}:{line.number} `{line.text}`")
+        lines.append(f"made at {line.place} `{line.text}`")
     return "\n".join(lines)
 
 

@@ -106,7 +106,7 @@ def _not_connected(tensor: Tensor, name: str, loss: Tensor, compute: Compute | N
         if cuts[0].source is not None:
             text += ": what comes back of these numbers is a constant"
         if len(cuts) > 1:
-            rest = ", ".join(f"{cut.what} at {cut.line.file}:{cut.line.number}" for cut in cuts[1:3])
+            rest = ", ".join(f"{cut.what} at {cut.line.place}" for cut in cuts[1:3])
             text += f", and then by {rest}"
         return Explanation(f"cut by {cuts[0].what}", f"{text}. No gradient passes there.", cuts[0].line)
     if loss.edge() is None:

@@ -8,7 +8,6 @@ in this run; a check that is not sure says nothing.
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,7 +30,7 @@ class Finding(str):
     line: Line | None
 
     def __new__(cls, kind: str, text: str, line: Line | None = None) -> Finding:
-        place = f"{os.path.basename(line.file)}:{line.number}: " if line is not None else ""
+        place = f"{line.place}: " if line is not None else ""
         made = super().__new__(cls, place + text)
         made.kind, made.line = kind, line
         return made

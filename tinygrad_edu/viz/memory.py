@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import gc
 import linecache
-import os
 import sys
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping
@@ -41,11 +40,7 @@ class Held:
 
     def __str__(self) -> str:
         graphs = "this graph" if len(self.tensors) == 1 else f"these {len(self.tensors)} graphs"
-        at = (
-            f" at {os.path.basename(self.line.file)}:{self.line.number} `{self.line.text}`"
-            if self.line is not None
-            else ""
-        )
+        at = f" at {self.line.place} `{self.line.text}`" if self.line is not None else ""
         verb = "is" if len(self.tensors) == 1 else "are"
         text = (
             f"{graphs} of {self.nodes:,} nodes and {bytes_text(self.bytes)} {verb} alive because {self.name}{at} holds "

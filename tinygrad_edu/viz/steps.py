@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..autograd.anomaly import Line
@@ -298,7 +297,7 @@ def _path(scope: Scope | str) -> str:
 
 
 def _line(line: Line | None) -> tuple[str, str]:
-    """Where a line is, by its file's name alone, and what it says."""
+    """Where a line is, in short, and what it says."""
     if line is None:
         return "", ""
-    return f"{clean(Path(line.file).name)}:{line.number}", cut(line.text, 120)
+    return clean(line.place), cut(line.text, 120)

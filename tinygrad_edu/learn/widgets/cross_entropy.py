@@ -13,9 +13,10 @@ from ..widget import Widget
 CSS = """
 table { border-collapse: collapse; width: 100%; max-width: 860px; }
 th { font-weight: 600; color: var(--quiet); font-size: 12.5px; text-align: left; padding: 2px 8px; }
-td { padding: 3px 8px; }
+td { padding: 3px 8px; white-space: nowrap; }
+th:first-child { white-space: nowrap; }
 td.value { text-align: right; min-width: 64px; }
-td.picture { width: 24%; }
+td.picture { width: 22%; }
 .track { position: relative; height: 15px; background: var(--soft); border-radius: 3px; }
 .bar { position: absolute; height: 100%; border-radius: 3px; background: var(--blue); }
 tr.right .probability .bar { background: var(--green); }
@@ -26,6 +27,7 @@ input[type="range"] { width: 100%; }
 #curve .axis { stroke: var(--line); }
 #curve circle { fill: var(--orange); }
 #curve text { font-size: 11px; fill: var(--quiet); }
+#curve { flex: none; }
 #loss { font-size: 20px; font-weight: 600; }
 """
 HTML = """
@@ -34,9 +36,9 @@ HTML = """
 <table style="margin-top:8px">
 <thead><tr><th>right class</th><th>score</th><th></th><th>probability</th><th></th><th>gradient of the score</th><th></th></tr></thead>
 <tbody id="rows"></tbody></table>
-<div class="row" style="margin-top:10px; gap:28px">
+<div class="row" style="margin-top:10px; gap:28px; flex-wrap:nowrap">
   <div id="curve"></div>
-  <div><p>loss = −log(<span id="share"></span>) = <output id="loss"></output></p>
+  <div style="flex:1"><p>loss = −log(<span id="share"></span>) = <output id="loss"></output></p>
   <p class="quiet" id="saying" role="status" aria-live="polite"></p></div>
 </div>
 """

@@ -19,7 +19,7 @@ svg text { font-size: 12px; text-anchor: middle; dominant-baseline: central; }
 svg .small { font-size: 10px; fill: var(--quiet); }
 #tensor .cell { cursor: pointer; }
 #tensor svg, #storage svg { overflow: visible; }
-dl { display: grid; grid-template-columns: auto 1fr; gap: 2px 12px; margin: 0; }
+dl { display: grid; align-items: baseline; grid-template-columns: auto 1fr; gap: 2px 12px; margin: 0; }
 dt { color: var(--quiet); } dd { margin: 0; }
 #formula { min-height: 1.5em; }
 h2 { font-size: 13px; margin: 12px 0 4px; color: var(--quiet); font-weight: 600; }
@@ -52,7 +52,9 @@ def memory_layout(tensors: Mapping[str, Tensor]) -> Widget:
             wrong = f"{name} has {tensor.ndim} dimensions and a storage of {count} numbers"
             raise ValueError(message("memory_layout", wrong, instead=f"up to 3 dimensions and {MOST} numbers"))
         flat = tensor.detach().as_strided((count,), (1,), 0)
-        owner = storages.setdefault(memory.data_ptr(), {"owner": name, "numbers": flat, "itemsize": tensor.element_size()})
+        owner = storages.setdefault(
+            memory.data_ptr(), {"owner": name, "numbers": flat, "itemsize": tensor.element_size()}
+        )
         views.append(
             {
                 "name": name,

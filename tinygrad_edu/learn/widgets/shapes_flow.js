@@ -1,5 +1,5 @@
 // The chain from left to right: what flows as orange boxes, parameters as blue ones below the operation that uses them.
-const WIDE = 150, TOP = 118, BELOW = 258;
+const WIDE = 150, TOP = 124, BELOW = 272;
 const slider = one("#batch");
 
 const shape = (numbers) => `(${numbers.join(", ")}${numbers.length === 1 ? "," : ""})`;
@@ -11,9 +11,9 @@ function box(x, y, name, facts, kind) {
   const width = extent(columns), height = extent(rows);
   return make("g", {class: "tensor", "data-name": name},
     make("rect", {class: kind, x: x - width / 2, y: y - height / 2, width, height, rx: 3}),
-    make("text", {x, y: y - height / 2 - 24, class: "code"}, name),
-    make("text", {x, y: y - height / 2 - 9, class: "small shape"}, shape(facts.shape)),
-    make("text", {x, y: y + height / 2 + 11, class: "small bytes"}, bytes(facts.bytes)));
+    make("text", {x, y: y - height / 2 - 28, class: "code"}, name),
+    make("text", {x, y: y - height / 2 - 10, class: "small shape"}, shape(facts.shape)),
+    make("text", {x, y: y + height / 2 + 13, class: "small bytes"}, bytes(facts.bytes)));
 }
 
 function draw() {
@@ -30,12 +30,12 @@ function draw() {
       make("polygon", {class: "head", points: `${to - 8},${TOP - 4} ${to},${TOP} ${to - 8},${TOP + 4}`}),
       make("text", {x, y: TOP - 14, class: "code"}, written));
     used.forEach((name, i) => {
-      const across = x + (i - (used.length - 1) / 2) * 104;
+      const across = x + (i - (used.length - 1) / 2) * 116;
       parts.push(box(across, BELOW, name, data.parameters[name], "fixed"));
     });
-    if (used.length) parts.push(make("path", {class: "arrow", "stroke-dasharray": "3 3", d: `M${x} ${BELOW - 75}V${TOP + 8}`}));
+    if (used.length) parts.push(make("path", {class: "arrow", "stroke-dasharray": "3 3", d: `M${x} ${BELOW - 84}V${TOP + 8}`}));
   });
-  one("#flow").replaceChildren(make("svg", {width: "100%", viewBox: `0 0 ${width} 330`}, ...parts));
+  one("#flow").replaceChildren(make("svg", {width: "100%", viewBox: `0 0 ${width} 342`}, ...parts));
   const sum = (all) => Object.values(all).reduce((total, facts) => total + facts.bytes, 0);
   one("#size").textContent = data.batches[slider.value];
   one("#sums").textContent = `parameters: ${bytes(sum(data.parameters))} · what flows: ${bytes(sum(run))}`;

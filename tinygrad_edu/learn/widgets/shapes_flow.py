@@ -11,9 +11,10 @@ from ..widget import Widget
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 CSS = """
-#flow svg { min-width: 640px; } #flow { overflow-x: auto; }
-svg text { font-size: 13px; text-anchor: middle; dominant-baseline: central; }
-svg .small { font-size: 11px; fill: var(--quiet); }
+#flow svg { min-width: 700px; } #flow { overflow-x: auto; }
+svg text { font-size: 16px; text-anchor: middle; dominant-baseline: central; }
+svg .code { font-size: 15px; }
+svg .small { font-size: 14px; fill: var(--quiet); }
 .batch { fill: var(--orange-soft); stroke: var(--orange); }
 .fixed { fill: var(--blue-soft); stroke: var(--blue); }
 .arrow { stroke: var(--quiet); stroke-width: 1.5; fill: none; }
