@@ -159,7 +159,9 @@ W1, b1 = torch.randn(784, 128), torch.zeros(128)
 W2, b2 = torch.randn(128, 10), torch.zeros(10)
 parameters = {"W1": W1, "b1": b1, "W2": W2, "b2": b2}
 for name, tensor in parameters.items():
-    print(f"{name}  {tuple(tensor.shape)!s:<11} {tensor.numel():>7,} numbers  {tensor.nbytes:>8,} bytes")
+    print(
+        f"{name}  {tuple(tensor.shape)!s:<11} {tensor.numel():>7,} numbers  {tensor.nbytes:>8,} bytes"
+    )
 total = sum(tensor.numel() for tensor in parameters.values())
 print(f"all {total:>21,} numbers  {sum(t.nbytes for t in parameters.values()):>8,} bytes")
 assert total == 101_770
@@ -275,12 +277,13 @@ spreads(
 
 # %%
 ready = torch.empty(784, 128)
-torch.nn.init.kaiming_normal_(ready.T, nonlinearity="relu")  # layers keep weights as (out, in), hence the .T
+# layers keep their weights as (out, in), hence the .T
+torch.nn.init.kaiming_normal_(ready.T, nonlinearity="relu")
 print(f"its spread {ready.std().item():.4f}, sqrt(2 / 784) = {math.sqrt(2 / 784):.4f}")
 assert abs(ready.std().item() - math.sqrt(2 / 784)) < 1e-3
 
 # %% [markdown]
-# Look again at the second line of that cell: we gave `kaiming_normal_` the view `ready.T`, and it filled `ready`.
+# Look again at the middle of that cell: we gave `kaiming_normal_` the view `ready.T`, and it filled `ready`.
 #
 # ## Exercises
 #
@@ -295,7 +298,9 @@ check(
     "parameters",
     count,
     without_biases + 256 + 64 + 10,
-    hints={without_biases: "These are the weights. Each layer also has a bias for each of its outputs."},
+    hints={
+        without_biases: "These are the weights. Each layer also has a bias for each of its outputs."
+    },
 )
 
 # %% tags=["solution"]
@@ -308,7 +313,9 @@ assert check("parameters", count, sum(n * m + m for n, m in [(784, 256), (256, 6
 
 # %%
 strides = None
-check("strides", strides, torch.zeros(2, 3, 4).stride(), hints=[((2, 3, 4), "That is the shape.")])
+check(
+    "strides", strides, torch.zeros(2, 3, 4).stride(), hints=[((2, 3, 4), "That is the shape.")]
+)
 
 # %% tags=["solution"]
 strides = (12, 4, 1)  # a block is 3 × 4 numbers, a row is 4
@@ -330,13 +337,21 @@ def by_memory(tensor, index):
     return (entry.data_ptr() - tensor.untyped_storage().data_ptr()) // tensor.element_size()
 
 
-samples = [(x, (1, 2)), (x.T, (1, 2)), (x[:, 1::2], (2, 1)), (torch.zeros(2, 3, 4), (1, 2, 3)), (x[1], (3,))]
+samples = [
+    (x, (1, 2)),
+    (x.T, (1, 2)),
+    (x[:, 1::2], (2, 1)),
+    (torch.zeros(2, 3, 4), (1, 2, 3)),
+    (x[1], (3,)),
+]
 check_function("place", place, by_memory, *samples)
 
 
 # %% tags=["solution"]
 def place(tensor, index):
-    return tensor.storage_offset() + sum(i * stride for i, stride in zip(index, tensor.stride(), strict=True))
+    return tensor.storage_offset() + sum(
+        i * stride for i, stride in zip(index, tensor.stride(), strict=True)
+    )
 
 
 assert check_function("place", place, by_memory, *samples)

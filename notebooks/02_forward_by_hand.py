@@ -134,7 +134,11 @@ def with_slope(function):
     return {"value": values, "slope": points.grad}
 
 
-shown = {"relu": with_slope(torch.relu), "sigmoid": with_slope(torch.sigmoid), "tanh": with_slope(torch.tanh)}
+shown = {
+    "relu": with_slope(torch.relu),
+    "sigmoid": with_slope(torch.sigmoid),
+    "tanh": with_slope(torch.tanh),
+}
 curves(grid, shown, "z")
 
 # %%
@@ -270,7 +274,11 @@ assert largest < 0.6
 # %%
 answer = {"W": None, "b": None, "result": None}
 linear = torch.nn.Linear(20, 50)
-right = {"W": linear.weight.T.shape, "b": linear.bias.shape, "result": linear(torch.zeros(8, 20)).shape}
+right = {
+    "W": linear.weight.T.shape,
+    "b": linear.bias.shape,
+    "result": linear(torch.zeros(8, 20)).shape,
+}
 check("shapes", answer, right)
 
 # %% tags=["solution"]
@@ -334,7 +342,9 @@ def slope_by_engine(value):
     return z.grad
 
 
-check_function("sigmoid's slope", sigmoid_slope, slope_by_engine, torch.linspace(0.05, 0.95, 19))
+check_function(
+    "sigmoid's slope", sigmoid_slope, slope_by_engine, torch.linspace(0.05, 0.95, 19)
+)
 
 
 # %% tags=["solution"]
@@ -342,7 +352,9 @@ def sigmoid_slope(value):
     return value * (1 - value)
 
 
-assert check_function("sigmoid's slope", sigmoid_slope, slope_by_engine, torch.linspace(0.05, 0.95, 19))
+assert check_function(
+    "sigmoid's slope", sigmoid_slope, slope_by_engine, torch.linspace(0.05, 0.95, 19)
+)
 
 # %% [markdown]
 # **5.** Softmax over two classes is a sigmoid. Of what? Write the probability of class 0 as `torch.sigmoid(...)` of the
@@ -354,7 +366,9 @@ def first_of_two(scores):
     return None
 
 
-check_function("two classes", first_of_two, lambda s: torch.softmax(s, 1)[:, 0], torch.randn(6, 2))
+check_function(
+    "two classes", first_of_two, lambda s: torch.softmax(s, 1)[:, 0], torch.randn(6, 2)
+)
 
 
 # %% tags=["solution"]
@@ -362,7 +376,9 @@ def first_of_two(scores):
     return torch.sigmoid(scores[:, 0] - scores[:, 1])
 
 
-assert check_function("two classes", first_of_two, lambda s: torch.softmax(s, 1)[:, 0], torch.randn(6, 2))
+assert check_function(
+    "two classes", first_of_two, lambda s: torch.softmax(s, 1)[:, 0], torch.randn(6, 2)
+)
 
 # %% [markdown]
 # **6.** How many multiplications does one picture cost in this network? Count those of the two matrix products.
@@ -373,7 +389,10 @@ check(
     "multiplications",
     multiplications,
     W1.numel() + W2.numel(),
-    hints={W1.numel(): "That is the first layer alone.", 101_770: "A bias is added, not multiplied."},
+    hints={
+        W1.numel(): "That is the first layer alone.",
+        101_770: "A bias is added, not multiplied.",
+    },
 )
 
 # %% tags=["solution"]

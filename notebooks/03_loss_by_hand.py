@@ -27,11 +27,16 @@ from tinygrad_edu.nn import functional as F
 
 # %%
 p = torch.linspace(0.005, 1, 200)
-curves(p, {"surprise": {"−log p": -p.log()}}, "probability given to the right class", size=(4.6, 2.8))
+curves(
+    p,
+    {"surprise": {"−log p": -p.log()}},
+    "probability given to the right class",
+    size=(4.6, 2.8),
+)
 
 # %%
 for share in (1.0, 0.9, 0.5, 0.1, 0.001):
-    print(f"p = {share:<6} loss = {-math.log(share):.3f}")
+    print(f"p = {share:<6} loss = {math.log(1 / share):.3f}")
 
 # %% [markdown]
 # The logarithm has another good side. Several samples are right together with the product of their probabilities; the
@@ -52,7 +57,7 @@ print(naive_softmax(torch.tensor([2.0, 1.0, 0.0])))
 print(naive_softmax(torch.tensor([200.0, 100.0, 0.0])))
 
 # %% [markdown]
-# The second line should be `[1, 0, 0]`. What happened?
+# The second line should be 1 and twice almost 0. What happened?
 
 # %%
 print(torch.tensor([88.0, 89.0, 200.0]).exp())
@@ -134,7 +139,9 @@ assert torch.allclose(loss, F.cross_entropy(scores, y))
 # very first loss of your training is far from this, something is wrong before anything has been learned.
 
 # %%
-print("knows nothing:", F.cross_entropy(torch.zeros(5, 10), y).item(), " log 10 =", math.log(10))
+print(
+    "knows nothing:", F.cross_entropy(torch.zeros(5, 10), y).item(), " log 10 =", math.log(10)
+)
 assert abs(F.cross_entropy(torch.zeros(5, 10), y).item() - math.log(10)) < 1e-6
 
 # %% [markdown]
@@ -230,14 +237,21 @@ assert torch.isinf(naive[4])
 # %%
 score = torch.linspace(-8, 8, 201, requires_grad=True)
 yes = torch.ones(201)
-(cross_gradient,) = torch.autograd.grad(F.binary_cross_entropy_with_logits(score, yes, reduction="sum"), score)
+(cross_gradient,) = torch.autograd.grad(
+    F.binary_cross_entropy_with_logits(score, yes, reduction="sum"), score
+)
 (square_gradient,) = torch.autograd.grad(((torch.sigmoid(score) - yes) ** 2).sum(), score)
 losses = {
     "cross-entropy": F.binary_cross_entropy_with_logits(score, yes, reduction="none"),
     "squared error": (torch.sigmoid(score) - yes) ** 2,
 }
 gradients = {"cross-entropy": cross_gradient, "squared error": square_gradient}
-curves(score, {"loss": losses, "gradient": gradients}, "score of a sample that should be large", size=(3.8, 2.8))
+curves(
+    score,
+    {"loss": losses, "gradient": gradients},
+    "score of a sample that should be large",
+    size=(3.8, 2.8),
+)
 
 # %% [markdown]
 # At the left end the network is completely wrong. Cross-entropy pulls with full force, −1. The squared error does not pull
@@ -296,7 +310,13 @@ assert abs(F.cross_entropy(perfect, torch.tensor([3])).item() - 1.4612) < 1e-4
 # %%
 first_loss = None
 unsure = F.cross_entropy(torch.zeros(1, 26, dtype=torch.float64), torch.tensor([0])).item()
-check("first loss", first_loss, unsure, atol=0.01, hints={1 / 26: "That is the probability. How surprised is it?"})
+check(
+    "first loss",
+    first_loss,
+    unsure,
+    atol=0.01,
+    hints={1 / 26: "That is the probability. How surprised is it?"},
+)
 
 # %% tags=["solution"]
 first_loss = math.log(26)
@@ -311,7 +331,11 @@ def log_sum_exp(scores):
     return None
 
 
-samples = [torch.randn(4, 3), torch.tensor([[1000.0, 999.0, -1000.0]]), torch.tensor([-1000.0, -1000.0])]
+samples = [
+    torch.randn(4, 3),
+    torch.tensor([[1000.0, 999.0, -1000.0]]),
+    torch.tensor([-1000.0, -1000.0]),
+]
 check_function("log-sum-exp", log_sum_exp, lambda s: torch.logsumexp(s, dim=-1), *samples)
 
 
@@ -321,7 +345,9 @@ def log_sum_exp(scores):
     return (scores - largest).exp().sum(dim=-1).log() + largest.squeeze(-1)
 
 
-assert check_function("log-sum-exp", log_sum_exp, lambda s: torch.logsumexp(s, dim=-1), *samples)
+assert check_function(
+    "log-sum-exp", log_sum_exp, lambda s: torch.logsumexp(s, dim=-1), *samples
+)
 
 
 # %% [markdown]
@@ -338,7 +364,9 @@ def squared(guess):
     return ((guess - truth) ** 2).mean()
 
 
-quick = check_gradient("too quick", squared, [some_guess], rule=lambda g, guess: g * (guess - truth) / len(truth))
+quick = check_gradient(
+    "too quick", squared, [some_guess], rule=lambda g, guess: g * (guess - truth) / len(truth)
+)
 assert not quick
 
 # %% [markdown]
@@ -374,7 +402,9 @@ def cross_entropy_rule(g, scores):
     return None
 
 
-check_gradient("cross-entropy", lambda scores: F.cross_entropy(scores, y), [batch], rule=cross_entropy_rule)
+check_gradient(
+    "cross-entropy", lambda scores: F.cross_entropy(scores, y), [batch], rule=cross_entropy_rule
+)
 
 
 # %% tags=["solution"]
@@ -384,7 +414,9 @@ def cross_entropy_rule(g, scores):
     return g * (said - right) / len(y)
 
 
-assert check_gradient("cross-entropy", lambda scores: F.cross_entropy(scores, y), [batch], rule=cross_entropy_rule)
+assert check_gradient(
+    "cross-entropy", lambda scores: F.cross_entropy(scores, y), [batch], rule=cross_entropy_rule
+)
 
 # %% [markdown]
 # **5.** Your network's first loss on 10 classes is 8.7. Which of these explains it best?
@@ -392,7 +424,11 @@ assert check_gradient("cross-entropy", lambda scores: F.cross_entropy(scores, y)
 # %%
 predict(
     "First loss 8.7 instead of 2.3:",
-    ["the learning rate is too high", "the first weights are too large", "softmax is taken twice"],
+    [
+        "the learning rate is too high",
+        "the first weights are too large",
+        "softmax is taken twice",
+    ],
     "the first weights are too large",
     {
         "the learning rate is too high": "No step has been taken yet.",
@@ -417,13 +453,17 @@ assert too_large > 8 and as_it_should < 3.2
 # %%
 steady, proud = None, None
 shares = torch.tensor([0.999] * 9 + [0.0001], dtype=torch.float64)
-check("both losses", (steady, proud), (-math.log(0.9), (-shares.log()).mean().item()), atol=1e-3)
+check(
+    "both losses", (steady, proud), (-math.log(0.9), (-shares.log()).mean().item()), atol=1e-3
+)
 
 # %% tags=["solution"]
 steady = -math.log(0.9)
 proud = -(9 * math.log(0.999) + math.log(0.0001)) / 10
 print(f"steady {steady:.3f}, proud {proud:.3f}")
-assert check("both losses", (steady, proud), (-math.log(0.9), (-shares.log()).mean().item()), atol=1e-3)
+assert check(
+    "both losses", (steady, proud), (-math.log(0.9), (-shares.log()).mean().item()), atol=1e-3
+)
 
 # %% [markdown]
 # One sample in ten, missed with great confidence, costs nine times as much as honest doubt everywhere.

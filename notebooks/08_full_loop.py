@@ -162,11 +162,11 @@ with torch.no_grad():
         p.copy_(start)
 
 # %% [markdown]
-# The loss of the first step also follows the picture that the engine draws. Everything that you have written is in it, from
-# the pixels to the loss:
+# What the engine has noted in such a step, from the pixels to the loss (with the library's cross-entropy, which is a single
+# operation, so that the picture stays small):
 
 # %%
-viz.graph(cross_entropy(network(X[:64]), y[:64]))
+viz.graph(nn.functional.cross_entropy(network(X[:64]), y[:64]))
 
 # %% [markdown]
 # ## 4. Ten epochs
@@ -201,8 +201,8 @@ if REAL:
 # - The two losses part. The lower line is measured on pictures that the network has seen, the other on new ones. Their
 #   distance is what it has learned by heart rather than understood. As long as the test loss does not rise, that is no harm;
 #   lesson 12 is about what to do when it does.
-# - The line of the accuracy trembles at first and is quiet at the end: the small learning rate. With 0.002 throughout it
-#   would end nearly half a percent lower, and where exactly would be chance.
+# - The line of the accuracy trembles at first and is quiet at the end: the small learning rate. With one rate
+#   throughout it would tremble to the end, and where it stops would be chance.
 
 # %% [markdown]
 # ## 5. What does it get wrong?
@@ -298,7 +298,7 @@ def step(xb, yb):
     return loss
 
 
-print(viz.summary(deep, X[:128]))
+viz.summary(deep, torch.zeros(128, inputs))
 
 # %%
 loader = DataLoader(TensorDataset(X, y), batch_size=128, shuffle=True)

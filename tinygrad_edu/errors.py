@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,10 @@ import numpy as np
 
 class OutOfMemoryError(RuntimeError):
     """Memory is full: the computer's, or a GPU's."""
+
+
+class Mistake(ValueError):
+    """What a user of the command line asked for cannot be done; the text says what can."""
 
 
 NO_LEAF = (
@@ -56,6 +62,12 @@ def translated(name: str, inputs: list[Any], error: Exception) -> Exception:
     if isinstance(error, MemoryError):
         return OutOfMemoryError(message(what, f"out of memory: {wrong}", instead="a smaller batch, or torch.no_grad()"))
     return RuntimeError(message(what, mismatch(inputs) or wrong))
+
+
+def alike(word: str, known: Iterable[str]) -> str:
+    """The nearest of the known words in parentheses, to be appended to what is said of an unknown one."""
+    found = difflib.get_close_matches(word, known, 1)
+    return f" (did you mean {found[0]}?)" if found else ""
 
 
 def mismatch(inputs: list[Any]) -> str:

@@ -16,6 +16,7 @@ from conformance.harness import CHECKS, Conformance, Report, Tensor  # noqa: E40
 from conformance.translation import ENTRIES, Missing, function_of, torch  # noqa: E402
 
 TABLE = HERE.parents[1] / "docs" / "compatibility.md"
+README = HERE.parents[1] / "README.md"
 GAPS = json.loads((HERE / "known_gaps.json").read_text())
 CLASSES = catalogue.assign((full, op.name) for full, op in ENTRIES.items())
 
@@ -114,6 +115,16 @@ def table(reports: list[Report]) -> str:
     return "\n".join(lines) + "\n"
 
 
+BEGIN, END = "<!-- compatibility: python tests/conformance/run.py --all --write -->", "<!-- end of compatibility -->"
+
+
+def with_counts(readme: str, page: str) -> str:
+    """The README with the counts at the head of the page."""
+    before, _, rest = readme.partition(BEGIN)
+    counts = "\n".join(line for line in page.partition("\n## ")[0].splitlines() if line.startswith("|"))
+    return f"{before}{BEGIN}\n{counts}\n{END}{rest.partition(END)[2]}"
+
+
 def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -137,6 +148,7 @@ def main() -> int:
     if options.write and options.all:
         TABLE.parent.mkdir(exist_ok=True)
         TABLE.write_text(table(reports))
+        README.write_text(with_counts(README.read_text(), TABLE.read_text()))
     return int(passed < len(reports))
 
 

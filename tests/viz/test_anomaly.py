@@ -12,7 +12,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import autograd, nn
-from tinygrad_edu.autograd.anomaly import AnomalyError, Line
+from tinygrad_edu.autograd.anomaly import AnomalyError, Line, short_name
 
 HERE = Path(__file__).read_text().splitlines()
 
@@ -243,3 +243,13 @@ def test_a_line_of_a_notebook_is_called_by_its_cell(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     assert line.place == str(line) == "cell 7, line 3"
     assert (other.place, str(other)) == ("train.py:3", "/home/me/train.py:3")
+
+
+def test_an_infinite_gradient_that_turns_to_nan_is_told_by_where_it_was_born() -> None:
+    def length(x: tg.Tensor) -> tg.Tensor:
+        return (x**2).sum(1).sqrt().mean()  # length
+
+    error = raised(lambda: length(leaf(0.0, 0.0, 3.0, 4.0).reshape(2, 2)))
+    assert short_name(error.node) == "pow" and error.index == (0, 0)
+    assert f"born in sqrt, from: {__file__}:{line_of('length')}" in str(error)
+    assert str(error).endswith("write instead: sqrt(x + 1e-8), or vector_norm, whose gradient at 0 is 0")

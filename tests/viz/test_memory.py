@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -79,3 +81,12 @@ def test_lines_of_operations_while_recording() -> None:
     lines = {name: line for name, line, *_ in viz.memory().ops if line is not None}
     assert lines["exp"].number == line_of("exp here") and out.requires_grad
     assert "# exp here" in str(viz.memory())
+
+
+def test_the_shell_of_a_notebook_is_not_taken_for_the_holder(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", cell)
+    shell = vars(cell)  # it has all variables of the program, and runs the program
+    shell.update(tg=tg, viz=viz)
+    exec("total = tg.ones(3, requires_grad=True).exp().sum()\nledger = viz.memory()", shell)
+    assert [entry.name for entry in shell["ledger"].held if entry.tensors[0] is shell["total"]] == ["`total`"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .first_nan import AnomalyError, Birth, backward_error, forward_error, is_float, matters, short_name
+from .first_nan import AnomalyError, Birth, backward_error, blown_up, forward_error, is_float, matters, short_name
 from .graph import Node, Several
 from .modes import observer, recording, set_recording
 from .places import PACKAGE, Line, own_code, walk_now, where
@@ -76,8 +76,11 @@ class Anomaly:
             raise forward_error(node, birth)
         for edge, gx in results:
             array = getattr(gx, "array", gx)
-            if not isinstance(array, Several) and np.isnan(array).any():
+            if isinstance(array, Several) or np.isfinite(array).all():
+                continue
+            if np.isnan(array).any():
                 raise backward_error(node, g, edge, array)
+            edge.blown_up = blown_up(node, g) or node  # type: ignore[attr-defined]
 
 
 # --- the mode --------------------------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ class Looks:
     lint: bool = False
     anomaly: bool = False
     step: int = 1
+    only: bool = False  # the program ends when the step has been looked at
 
     def __enter__(self) -> Looks:
         self.stack = ExitStack()
@@ -68,6 +69,11 @@ class Looks:
             birth = self.mode.births[0]
             say(f"anomaly: before this error, {birth.call} had returned nan, from: {birth.line}")
 
+    @property
+    def failed(self) -> bool:
+        """Whether something of a step was asked for and could not be made."""
+        return self.one is not None and (self.one.failed or not self.one.looked)
+
     def _of_a_step(self) -> bool:
         return bool(self.graph or self.play or self.summary or self.gradcheck)
 
@@ -86,7 +92,8 @@ class OneStep(Witness):
         self.looks = looks
         self.done = 0  # steps
         self.awake = True  # until the first step: only then is it known who steps
-        self.looked = False
+        self.looked = self.failed = False
+        self.leaving = False
         self.begun = 0  # walks back, where no optimizer steps
         self.called: tuple[Module, tuple] | None = None  # the first model of the step, with its arguments
         self.check = StepCheck() if looks.gradcheck else None
@@ -102,6 +109,7 @@ class OneStep(Witness):
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.leaving = True
         for handle in self._steps:
             handle.remove()
         self._look_by_walks()
@@ -192,6 +200,8 @@ class OneStep(Witness):
         if self.check is not None:
             self.said.append(f"gradcheck of step {looks.step}: {self.check.report()}")
         self._forget()
+        if looks.only and not self.leaving:
+            raise SystemExit
 
     def _summary(self) -> str:
         if self.called is None:
@@ -204,6 +214,7 @@ class OneStep(Witness):
         try:
             self.said.append(make())
         except Exception as error:
+            self.failed = True
             self.said.append(f"{what}: {error}")
 
 

@@ -41,7 +41,7 @@ from .place import (
     is_tf32_supported,
     set_device,
     synchronize,
-    why_not,
+    why_unavailable,
 )
 from .random import (
     get_rng_state,

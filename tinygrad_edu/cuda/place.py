@@ -9,7 +9,7 @@ from .. import devices
 from ..tensor import Tensor
 
 
-def why_not() -> str:
+def why_unavailable() -> str:
     """The reason why no GPU can be used; nothing if one can."""
     try:
         devices.module(devices.device("cuda"))

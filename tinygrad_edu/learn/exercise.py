@@ -105,7 +105,7 @@ def _restored(args: Sequence[Any], before: Sequence[Any]) -> bool:
 
 
 def _sentence(text: str) -> str:
-    return text if text.endswith("?") else f"{text}."
+    return text if text.endswith(("?", ".")) else f"{text}."
 
 
 # --- gradients ---------------------------------------------------------------------------------------------------------
@@ -135,10 +135,10 @@ def check_gradient(
         return Verdict(name, WRONG, str(error))
     except GradcheckError as error:
         first, *more = str(error).split("\n")
-        details = [line for line in more if "likely cause" not in line]
-        return Verdict(
-            name, WRONG, "\n".join([_sentence(f"the gradient is wrong. Likely cause: {error.cause}"), first, *details])
-        )
+        first = first.rpartition("with respect to ")[2]
+        details = [f"  {first}", *(line for line in more if "likely cause" not in line)]
+        cause = f" Likely cause: {error.cause}" if error.cause else ""
+        return Verdict(name, WRONG, "\n".join([_sentence(f"the gradient is wrong.{cause}"), *details]))
     except Exception as error:
         return Verdict(name, WRONG, f"it raises {type(error).__name__}: {error}")
     return Verdict(name, RIGHT, f"the gradient agrees with the numerical one. {because}".rstrip())

@@ -6,12 +6,14 @@ the folder, `page` makes the page on which the network is tried.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from ..cuda import why_not
+from ..cuda import why_unavailable
+from ..errors import Mistake, alike
 from ..serialization import load
 from .loop import OPTIMIZERS, Training
 from .models import size
@@ -19,17 +21,16 @@ from .results import write_results
 from .tasks import TASKS, Options
 
 CHECKPOINT = "checkpoint.pt"
+LINE = "{epoch:>5}  {loss:>8.4f}  {accuracy:>8.1%}  {test_loss:>9.4f}  {test_accuracy:>13.1%}  {seconds:>7.2f}"
 
 
-class Mistake(ValueError):
-    """What was asked for cannot be done; the text says what can."""
-
-
-def train(options: Options, out: str | os.PathLike | None = None, resume: bool = False) -> Training:
-    """Train, print a table, and write the results into the folder `out`, by itself `runs/TASK`."""
+def train(
+    options: Options, out: str | os.PathLike | None = None, resume: bool = False, as_json: bool = False
+) -> Training:
+    """Train, print a table or lines of JSON, and write the results into the folder `out`, by itself `runs/TASK`."""
     name = options.task or "digits"
     if name not in TASKS:
-        raise Mistake(f"there is no task {name!r}; there are {', '.join(TASKS)}")
+        raise Mistake(f"there is no task {name!r}{alike(name, TASKS)}; there are {', '.join(TASKS)}")
     out = Path("runs", name) if out is None else Path(out)
     path = out / CHECKPOINT
     state = None
@@ -46,28 +47,33 @@ def train(options: Options, out: str | os.PathLike | None = None, resume: bool =
     if state is not None:
         training.go_on(state)
     out.mkdir(parents=True, exist_ok=True)
-    o = options
-    print(f"{task.name}: {task.samples()}")
-    print(
-        f"{o.model}, {size(training.model):,} parameters; {o.optimizer}, lr {o.lr}, batches of {o.batch_size}, seed {o.seed}"
-    )
-    print("\nepoch      loss  accuracy  test loss  test accuracy  seconds", flush=True)
+    if not os.access(out, os.W_OK):
+        raise Mistake(f"the folder {out} cannot be written to; name another by --out")
+    if not as_json:
+        _print_head(training)
     try:
-        for n in training.run(path):
-            print(
-                f"{n['epoch']:>5}  {n['loss']:>8.4f}  {n['accuracy']:>8.1%}  {n['test_loss']:>9.4f}  "
-                f"{n['test_accuracy']:>13.1%}  {n['seconds']:>7.2f}",
-                flush=True,
-            )
+        for numbers in training.run(path):
+            print(json.dumps(numbers) if as_json else LINE.format(**numbers), flush=True)
     except KeyboardInterrupt:
         if training.epoch:
             print(f"\nthe state after epoch {training.epoch} is kept in {path}; go on with:", file=sys.stderr)
             print(f"  python -m tinygrad_edu train {task.name} --out {out} --resume", file=sys.stderr)
         raise
-    print()
-    for line in write_results(training, out):
-        print(line)
+    results = list(write_results(training, out))
+    if as_json:
+        print(json.dumps({str(path): why or "written" for path, why in results}))
+    else:
+        print("", *[f"  {path}" + f" is not written: {why}" * bool(why) for path, why in results], sep="\n")
     return training
+
+
+def _print_head(training: Training) -> None:
+    o, task = training.options, training.task
+    print(f"{task.name}: {task.samples()}")
+    print(
+        f"{o.model}, {size(training.model):,} parameters; {o.optimizer}, lr {o.lr}, batches of {o.batch_size}, seed {o.seed}"
+    )
+    print("\nepoch      loss  accuracy  test loss  test accuracy  seconds", flush=True)
 
 
 def _continued(asked: Options, before: Options) -> Options:
@@ -85,11 +91,11 @@ def _continued(asked: Options, before: Options) -> Options:
 def _check(options: Options, models: list[str]) -> None:
     for what, value, known in (("model", options.model, models), ("optimizer", options.optimizer, list(OPTIMIZERS))):
         if value not in known:
-            raise Mistake(f"{options.task} has no {what} {value!r}; it has {', '.join(known)}")
+            raise Mistake(f"{options.task} has no {what} {value!r}{alike(str(value), known)}; it has {', '.join(known)}")
     for what, number in (("epochs", options.epochs), ("lr", options.lr), ("batch-size", options.batch_size)):
         if number is None or number <= 0:
             raise Mistake(f"--{what} must be greater than 0, not {number}")
-    if options.device != "cpu" and (reason := why_not()):
+    if options.device != "cpu" and (reason := why_unavailable()):
         raise Mistake(f"--device {options.device}: {reason}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,8 +23,8 @@ from .tasks import loss_of
 CLOSE = 1e-4  # relative: central differences in double precision come to about 1e-8
 
 
-def write_results(training: Training, out: Path) -> Iterator[str]:
-    """Write each result, and tell its name; or what it would need."""
+def write_results(training: Training, out: Path) -> Iterator[tuple[Path, str]]:
+    """Write each result; its path, and why it is not written, if it is not."""
     model = copy.deepcopy(training.model).to("cpu").eval()
     classes = training.task.classes
     x, y = next(iter(DataLoader(training.task.test, len(training.task.test))))  # type: ignore[arg-type]
@@ -43,12 +44,16 @@ def write_results(training: Training, out: Path) -> Iterator[str]:
     if training.task.kind == "points":
         writers["boundary.svg"] = lambda path: decision_boundary(model, x, y, classes).save(path)
     for name, write in writers.items():
+        part = out / f"part-{name}"  # the whole file or nothing; it keeps its ending, which tells the writers its form
         try:
-            write(out / name)
+            write(part)
+            os.replace(part, out / name)
         except ImportError as error:  # something optional is not installed: the sentence says what
-            yield f"  {out / name} is not written: {error}"
+            yield out / name, str(error)
         else:
-            yield f"  {out / name}"
+            yield out / name, ""
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def _graph(model: Module, x: Tensor, y: Tensor) -> Graph:

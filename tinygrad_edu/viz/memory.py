@@ -145,16 +145,21 @@ def _holders() -> Iterator[tuple[str, Line | None, Tensor]]:
 def _spaces() -> Iterator[tuple[FrameType | str, Mapping[str, Any]]]:
     """The variables of the program: of running functions, and of the modules that these are written in."""
     modules: dict[int, tuple[str, dict]] = {}
+    main = vars(sys.modules["__main__"])
     for top in sys._current_frames().values():
+        frames = []
         frame: FrameType | None = top
         while frame is not None:
+            frames.append(frame)
+            frame = frame.f_back
+        while frames[-1].f_globals is not main and any(f.f_globals is main for f in frames):
+            frames.pop()  # what runs the program: a notebook's shell holds all its variables too
+        for frame in frames:
             file = frame.f_code.co_filename
             if not own_code(file):
                 modules.setdefault(id(frame.f_globals), (frame.f_globals.get("__file__") or file, frame.f_globals))
                 if frame.f_locals is not frame.f_globals:
                     yield frame, frame.f_locals
-            frame = frame.f_back
-    main = vars(sys.modules["__main__"])
     modules.setdefault(id(main), (main.get("__file__") or "", main))
     yield from modules.values()
 
@@ -177,7 +182,9 @@ def _inside(value: Any, path: str, depth: int, seen: set[int]) -> Iterator[tuple
         for each in value:
             for _, t in _inside(each, path, depth - 1, seen):
                 yield f"`{path}` (a {type(value).__name__} of {len(value):,})", t
-    elif type(value).__module__.partition(".")[0] not in ("builtins", "numpy") and hasattr(value, "__dict__"):
+    elif type(value).__module__.partition(".")[0] not in ("builtins", "numpy", "IPython") and hasattr(
+        value, "__dict__"
+    ):
         if id(value) in seen or isinstance(value, (FunctionType, ModuleType, type)):
             return
         seen.add(id(value))

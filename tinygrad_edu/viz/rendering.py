@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html
+import importlib.util
 import os
 import re
 import shutil
@@ -22,6 +23,11 @@ ELEMENT = re.compile(r'(<g id="([^"]+)" class="(?:node|edge|cluster)[^"]*">\s*)<
 
 class NoRenderer(ImportError):
     """There is neither `dot` nor pygraphviz; the message says what to install."""
+
+
+def can_draw() -> bool:
+    """Whether there is something that draws."""
+    return shutil.which("dot") is not None or importlib.util.find_spec("pygraphviz") is not None
 
 
 def rendered(dot: str, form: str) -> bytes:

@@ -61,7 +61,9 @@ class LiveCurve:
 def training_curve(history: History) -> Widget:
     """The numbers of a history, played from its first step to its last."""
     if not history.numbers:
-        raise ValueError("training_curve: nothing was noted yet; write history.log(step, loss=...) in the training loop")
+        raise ValueError(
+            "training_curve: nothing was noted yet; write history.log(step, loss=...) in the training loop"
+        )
     numbers = {
         name: [[step, float(f"{value:.6g}")] for step, value in series] for name, series in history.numbers.items()
     }

@@ -1,0 +1,425 @@
+# %% [markdown]
+# # 9 · The reveal
+#
+# After this lesson you can
+#
+# - train a network with no library at all (your forward, your backward, your Adam) beside the same network by `nn`, and show
+#   that after ten epochs **no weight differs by more than a millionth** and no prediction differs at all;
+# - say what must be equal for that: the first weights, the order of the samples, each formula to its last constant;
+# - find out which of these is different when two programs do *not* agree;
+# - explain why two correct programs drift apart in single precision, and why that is not a mistake.
+#
+# So far you were asked to believe that `nn.Linear`, `CrossEntropyLoss` and `optim.Adam` do what you would do by hand. Now
+# nothing is left to belief.
+
+# %%
+import importlib.util
+import inspect
+import textwrap
+
+import tinygrad_edu as torch
+from tinygrad_edu import datasets, nn, optim
+from tinygrad_edu.learn import check, check_gradient, predict
+from tinygrad_edu.learn.widgets.scratch_beside_nn import scratch_beside_nn
+from tinygrad_edu.viz import History
+
+# %% [markdown]
+# ## 1. The data, in double precision
+#
+# MNIST again (or the small digits of the package, if MNIST cannot be had). One thing is unusual: all numbers are `float64`.
+# Section 5 shows what happens otherwise.
+
+# %%
+try:
+    train_set, test_set = (datasets.MNIST(train=train, download=True) for train in (True, False))
+    EPOCHS = 10
+except RuntimeError:
+    train_set, test_set = (datasets.Digits(train=train) for train in (True, False))
+    EPOCHS = 10
+    print("MNIST cannot be had here: we go on with the small digits.")
+
+
+def prepared(images):
+    """Pixels from 0 to 1, a row for each picture, and the labels."""
+    return images.data.double().flatten(1) / 255, images.targets
+
+
+X, y = prepared(train_set)
+X_test, y_test = prepared(test_set)
+INPUTS, HIDDEN, CLASSES, BATCH, LR = X.shape[1], 128, 10, 128, 0.001
+print(tuple(X.shape), X.dtype, tuple(X_test.shape))
+
+
+# %% [markdown]
+# ## 2. By hand
+#
+# All of it: first weights, forward, backward, Adam. No `requires_grad`, no `backward()`, no graph. Look for the five lines of the
+# backward pass; you have derived them in lesson 4:
+#
+# $$\delta = \frac{\mathrm{softmax}(z) - \text{onehot}(y)}{B}, \quad
+# \frac{\partial L}{\partial W_2} = \delta^\top h, \quad
+# \frac{\partial L}{\partial h} = \delta\,W_2, \quad
+# \frac{\partial L}{\partial a} = \frac{\partial L}{\partial h}\odot[a > 0], \quad
+# \frac{\partial L}{\partial W_1} = \frac{\partial L}{\partial a}^{\!\top} x .$$
+#
+# Two conventions are PyTorch's: a weight has the shape *(outputs, inputs)*, so a layer is `x @ W.T + b`; and the first numbers
+# of a layer with $n$ inputs are uniform between $-1/\sqrt n$ and $1/\sqrt n$, the weight's before the bias's.
+
+
+# %%
+class Scratch:
+    """A network of two layers with Adam: nothing but tensors and formulas."""
+
+    def __init__(self, dtype=torch.float64):
+        self.W1, self.b1 = self.layer(INPUTS, HIDDEN, dtype)
+        self.W2, self.b2 = self.layer(HIDDEN, CLASSES, dtype)
+        self.parameters = [self.W1, self.b1, self.W2, self.b2]
+        self.m = [torch.zeros_like(p) for p in self.parameters]
+        self.v = [torch.zeros_like(p) for p in self.parameters]
+        self.t = 0
+
+    def layer(self, inputs, outputs, dtype):
+        bound = 1 / inputs**0.5
+        weight = torch.empty(outputs, inputs, dtype=dtype).uniform_(-bound, bound)
+        bias = torch.empty(outputs, dtype=dtype).uniform_(-bound, bound)
+        return weight, bias
+
+    def forward(self, x):
+        self.x = x
+        self.a = x @ self.W1.T + self.b1
+        self.h = self.a * (self.a > 0)
+        return self.h @ self.W2.T + self.b2
+
+    def backward(self, p, labels):
+        g = p.clone()  # of the scores
+        g[torch.arange(len(labels)), labels] -= 1
+        g /= len(labels)
+        dh = g @ self.W2
+        da = dh * (self.a > 0)
+        return [da.T @ self.x, da.sum(0), g.T @ self.h, g.sum(0)]
+
+    def step(self, x, labels):
+        z = self.forward(x)
+        z = z - z.max(1, keepdim=True).values
+        p = z.exp() / z.exp().sum(1, keepdim=True)
+        loss = -p[torch.arange(len(labels)), labels].log().mean()
+        gradients = self.backward(p, labels)
+        self.t += 1
+        for w, g, m, v in zip(self.parameters, gradients, self.m, self.v, strict=True):
+            m += 0.1 * (g - m)
+            v += 0.001 * (g * g - v)
+            w -= LR * (m / (1 - 0.9**self.t)) / ((v / (1 - 0.999**self.t)).sqrt() + 1e-8)
+        return loss.item()
+
+
+# %% [markdown]
+# ## 3. By `nn`
+#
+# The same, as everybody writes it. The class takes the library as an argument: `torch` is only a name, and at the end of the
+# lesson it will be another library's.
+
+
+# %%
+class Library:
+    """The same network and the same Adam, by the library."""
+
+    def __init__(self, torch, dtype=None):
+        nn = torch.nn
+        self.net = nn.Sequential(
+            nn.Linear(INPUTS, HIDDEN, dtype=dtype or torch.float64),
+            nn.ReLU(),
+            nn.Linear(HIDDEN, CLASSES, dtype=dtype or torch.float64),
+        )
+        self.parameters = list(self.net.parameters())
+        self.criterion = nn.CrossEntropyLoss()
+        self.adam = torch.optim.Adam(self.parameters, lr=LR)
+
+    def forward(self, x):
+        return self.net(x)
+
+    def step(self, x, labels):
+        self.adam.zero_grad()
+        loss = self.criterion(self.net(x), labels)
+        loss.backward()
+        self.adam.step()
+        return loss.item()
+
+
+# %% [markdown]
+# Do both begin with the same numbers? With the same seed they draw the same random numbers, if they draw in the same order.
+
+# %%
+torch.manual_seed(42)
+scratch = Scratch()
+torch.manual_seed(42)
+library = Library(torch)
+
+
+def largest_difference(one, other):
+    """The largest difference between two weights of the same place."""
+    pairs = zip(one.parameters, other.parameters, strict=True)
+    return max((p.detach() - q.detach()).abs().max().item() for p, q in pairs)
+
+
+print("largest difference at the start:", largest_difference(scratch, library))
+assert largest_difference(scratch, library) < 1e-16
+
+# %% [markdown]
+# The same numbers to the seventeenth digit. (`nn.Linear` computes the bound as $\sqrt3 \cdot \sqrt{1/3}\,/\sqrt n$, which is
+# $1/\sqrt n$, and rounds on the way.)
+#
+# One step each, on the same batch. Not the gradients alone: also Adam's first step, with its corrections, must agree.
+
+# %%
+losses = scratch.step(X[:BATCH], y[:BATCH]), library.step(X[:BATCH], y[:BATCH])
+print("losses:", *losses)
+print("largest difference after one step:", largest_difference(scratch, library))
+assert largest_difference(scratch, library) < 1e-12
+
+# %% [markdown]
+# Not zero, but nearly. A sum in another order is rounded differently in its sixteenth digit: the library's cross-entropy, for
+# example, never computes the probabilities and then their logarithm, it computes the logarithms at once. Both are right.
+
+# %%
+predict(
+    "There are 469 steps an epoch, and ten epochs. Each adds some rounding. What is the largest difference at the end?",
+    ["about 1e-15, as after one step", "below 1e-6", "about 0.01", "the weights have nothing to do with each other any more"],
+    "below 1e-6",
+    {
+        "about 1e-15, as after one step": "It grows: a tiny difference in the weights makes a tiny difference in the gradients.",
+        "below 1e-6": "It grows, but from so small a beginning that ten epochs do not make it visible.",
+        "about 0.01": "In float32 you would be right. See section 5.",
+        "the weights have nothing to do with each other any more": "That needs far more steps, or a beginning less exact.",
+    },
+)
+
+# %% [markdown]
+# ## 4. Ten epochs
+#
+# Both get the same batches in the same order. Each keeps its own weights; they never see each other.
+
+
+# %%
+def ten_epochs(one, other, data, note, convert=lambda t: t):
+    """Train two networks on the same batches; after each epoch `note` gets its number and both mean losses."""
+    inputs, labels = data
+    generator = torch.Generator().manual_seed(7)
+    for epoch in range(1, EPOCHS + 1):
+        order = torch.randperm(len(inputs), generator=generator)
+        sums = [0.0, 0.0]
+        for start in range(0, len(inputs), BATCH):
+            chosen = order[start : start + BATCH]
+            xb, yb = inputs[chosen], labels[chosen]
+            sums[0] += one.step(xb, yb) * len(chosen)
+            sums[1] += other.step(convert(xb), convert(yb)) * len(chosen)
+        note(epoch, *(total / len(inputs) for total in sums))
+
+
+def predictions(network, inputs=X_test):
+    with torch.no_grad():
+        return network.forward(inputs).argmax(1)
+
+
+history = History()
+
+
+def note(epoch, loss, nn_loss):
+    right, nn_right = ((predictions(n) == y_test).double().mean().item() for n in (scratch, library))
+    difference = largest_difference(scratch, library)
+    values = {"scratch loss": loss, "nn loss": nn_loss, "scratch accuracy": right, "nn accuracy": nn_right}
+    history.log(epoch, difference=difference, **values)
+    print(f"epoch {epoch:2}: loss {loss:.10f} and {nn_loss:.10f}, {right:.2%} and {nn_right:.2%}, difference {difference:.1e}")
+
+
+torch.manual_seed(42)
+scratch = Scratch()
+torch.manual_seed(42)
+library = Library(torch)
+ten_epochs(scratch, library, (X, y), note)
+
+# %%
+assert largest_difference(scratch, library) < 1e-6
+assert torch.equal(predictions(scratch), predictions(library))
+print(f"after {EPOCHS} epochs: {len(y_test):,} predictions are identical,")
+print(f"and no two of the {sum(p.numel() for p in scratch.parameters):,} weights differ by more than {history['difference'][-1]:.1e}")
+
+# %% [markdown]
+# Both programs, and their curves on top of each other. There are two lines in each picture, a wide one and a thin one;
+# *pull the curves apart* if you doubt it.
+
+# %%
+programs = [(Scratch.step, Scratch.backward), (Library.__init__, Library.step)]
+codes = ["\n".join(textwrap.dedent(inspect.getsource(part)) for part in parts) for parts in programs]
+scratch_beside_nn(history, codes)
+
+# %% [markdown]
+# That is the reveal: **there is no magic in `nn`**. A layer is two tensors and a product. An optimizer is a loop over parameters. The
+# engine does your five lines of backward by itself, for any network. Everything else is convenience: and lesson 10 shows how much
+# of it there is.
+
+# %% [markdown]
+# ## 5. Why double precision?
+#
+# The same in `float32`, as one trains in practice. Seven digits instead of sixteen:
+
+# %%
+single = History()
+X32 = X.float()
+torch.manual_seed(42)
+scratch32 = Scratch(torch.float32)
+torch.manual_seed(42)
+library32 = Library(torch, torch.float32)
+
+
+def note32(epoch, loss, nn_loss):
+    single.log(epoch, **{"float32 difference": largest_difference(scratch32, library32)})
+
+
+ten_epochs(scratch32, library32, (X32, y), note32)
+for epoch, difference in enumerate(history["difference"], 1):
+    single.log(epoch, **{"float64 difference": difference})
+
+same = (predictions(scratch32, X_test.float()) == predictions(library32, X_test.float())).double().mean().item()
+print(f"float32 after {EPOCHS} epochs: {largest_difference(scratch32, library32):.1e}, {same:.2%} of the predictions agree")
+assert largest_difference(scratch32, library32) > 1e-6
+
+# %%
+single.plot(logarithmic=True)
+
+# %% [markdown]
+# What to look at: both lines rise, and they rise alike. Training *amplifies* differences, whatever they come from. In float32
+# they begin a billion times larger, so after some epochs the two networks are visibly different ones, equally good. If you
+# compare two programs, do it in double precision, or after a few steps; if they differ *there* by more than rounding, one of them
+# does something else.
+
+# %% [markdown]
+# ## 6. Against PyTorch itself
+#
+# `Library` takes the library as an argument. So give it PyTorch, if it is installed here. Its random numbers are others (each
+# library has its own generator), so the first weights are copied over; the batches are converted on the way.
+
+# %%
+if importlib.util.find_spec("torch"):
+    import torch as pytorch
+
+    pytorch.set_num_threads(1)
+    there = Library(pytorch)
+    torch.manual_seed(42)
+    here = Library(torch)
+    with pytorch.no_grad():
+        for p, q in zip(there.parameters, here.parameters, strict=True):
+            p.copy_(pytorch.from_numpy(q.detach().numpy()))
+
+    def difference_there():
+        pairs = zip(there.parameters, here.parameters, strict=True)
+        return max(abs(p.detach().numpy() - q.detach().numpy()).max() for p, q in pairs)
+
+    ten_epochs(
+        here, there, (X, y), lambda epoch, loss, its: print(f"epoch {epoch:2}: {loss:.10f} and {its:.10f}, {difference_there():.1e}"),
+        convert=lambda t: pytorch.from_numpy(t.numpy()),
+    )  # fmt: skip
+    assert difference_there() < 1e-6
+    with pytorch.no_grad():
+        its = there.forward(pytorch.from_numpy(X_test.numpy())).argmax(1).numpy()
+    assert (its == predictions(here).numpy()).all()
+    print("PyTorch's network and this one: the same weights, the same predictions")
+else:
+    print("PyTorch is not installed here, so this part is skipped: pip install torch")
+
+# %% [markdown]
+# ## Exercises
+#
+# **1. What must be equal?** Which of these does *not* have to be equal for the weights to agree? Answer with its letter.
+#
+# - a: the first weights
+# - b: the order of the samples
+# - c: Adam's epsilon
+# - d: the seed, after the first weights and the order are given
+
+# %%
+letter = None
+
+hints = {
+    "a": "Other first weights, other last weights: compare the two runs of lesson 8.",
+    "b": "Other batches have other gradients.",
+    "c": "Where gradients are tiny, v is, and then epsilon decides how large the step is.",
+}
+check("not needed", letter, "d", hints)
+
+# %% tags=["solution"]
+letter = "d"
+assert check("not needed", letter, "d", hints, because="The seed matters only through what is drawn with it.")
+
+# %% [markdown]
+# **2. The gradient of the scores.** Write the gradient of the mean cross-entropy with respect to the scores `z` of shape (B, C):
+# `rule(g, z)`, where `g` is the gradient of the loss. The labels are `labels`.
+
+# %%
+labels = torch.tensor([2, 0, 1])
+torch.manual_seed(0)
+z = torch.randn(3, 4)
+
+
+def loss_of(z):
+    return nn.functional.cross_entropy(z, labels)
+
+
+def rule(g, z):
+    return None
+
+
+check_gradient("gradient of the scores", loss_of, [z], rule)
+
+
+# %% tags=["solution"]
+def rule(g, z):  # noqa: F811
+    onehot = nn.functional.one_hot(labels, z.shape[1])
+    return g * (z.softmax(1) - onehot) / len(labels)
+
+
+assert check_gradient("gradient of the scores", loss_of, [z], rule)
+
+# %% [markdown]
+# And a favourite mistake, to see what the check says about it: the sum instead of the mean.
+
+# %%
+check_gradient("a mistake", loss_of, [z], lambda g, z: g * (z.softmax(1) - nn.functional.one_hot(labels, z.shape[1])))
+
+# %% [markdown]
+# **3. Find the difference.** A friend's Adam goes in the same directions as `optim.Adam`, but his first step is much too large:
+#
+# ```python
+# p -= lr * (m / (1 - 0.9**t)) / (v.sqrt() + 1e-8)
+# ```
+#
+# At the first step $v = 0.001\,g^2$. By which factor is his step too large? (Forget epsilon.)
+
+# %%
+factor = None
+
+hints = {1000: "By that much v is too small; the step has its square root below the line.", 1: "v is never divided by 1 - 0.999**t."}
+check("factor", factor, 1000**0.5, hints, atol=0.01)
+
+# %% tags=["solution"]
+factor = 1 / (1 - 0.999) ** 0.5
+assert check("factor", factor, 1000**0.5, hints, atol=0.01, because="The correction of v, 1 - 0.999**t, is missing.")
+
+g, v = torch.tensor(0.7), 0.001 * torch.tensor(0.7) ** 2
+print("his first step, for lr = 1:", (g / v.sqrt()).item(), "  Adam's:", (g / (v / 0.001).sqrt()).item())
+
+# %% [markdown]
+# **4. How much faster does it grow?** In float32 the difference begins near 1e-8, in float64 near 1e-17. If both grow by the same
+# factor, and float32 ends at 1e-2, where does float64 end?
+
+# %%
+end = None
+
+hints = {1e-6: "Multiply: from 1e-8 to 1e-2 is a factor of a million.", 1e-13: "From 1e-8 to 1e-2 is a million: 1e6, not 1e4."}
+check("end of float64", end, 1e-11, hints, atol=1e-13)
+
+# %% tags=["solution"]
+end = 1e-17 * (1e-2 / 1e-8)
+assert check("end of float64", end, 1e-11, hints, atol=1e-13)
+
+# %% [markdown]
+# You have seen that `nn` is what you would write. Lesson 10 is about what it gives you beyond that (`10_what_nn_adds`).

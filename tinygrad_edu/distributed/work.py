@@ -1,0 +1,80 @@
+"""`Work`: communication that goes on while the program does something else, and the patience of who waits for it."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+from collections.abc import Callable
+
+from ..errors import message
+from .transport import Done, at_once
+
+GRACE = 3.0  # seconds in which what a process has sent before it ended must have arrived
+_yield = getattr(os, "sched_yield", lambda: time.sleep(0))  # the cores may be fewer than the processes
+
+
+class DistError(RuntimeError):
+    """Something went wrong between the processes."""
+
+
+class DistBackendError(DistError):
+    """Others did not do what this process waits for."""
+
+
+class Work:
+    """Communication under way. `wait()` ends it: until then its tensors are not to be touched."""
+
+    def __init__(
+        self,
+        what: str,
+        done: Done,
+        finish: Callable[[], None],
+        seconds: float,
+        gone: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._what, self._done, self._finish = what, done, finish
+        self._seconds, self._gone = seconds, gone
+        self._complete = False
+
+    def is_completed(self) -> bool:
+        """Whether it is done. Asking drives it on: MPI moves data only while it is called."""
+        if not self._complete and self._done():
+            self._complete = True
+            self._finish()
+        return self._complete
+
+    def is_success(self) -> bool:
+        """Whether it is done, and well."""
+        return self.is_completed()
+
+    def wait(self, timeout: datetime.timedelta | None = None) -> bool:
+        """Return when it is done; an error if that takes longer than the group's timeout, or cannot happen any more."""
+        if self.is_completed():
+            return True
+        seconds = self._seconds if timeout is None else timeout.total_seconds()
+        began, heard, rounds = time.monotonic(), 0.0, 0
+        while not self.is_completed():
+            _yield()
+            rounds += 1
+            if rounds % 256:
+                continue
+            now, gone = time.monotonic(), self._gone()
+            heard = heard or (now if gone else 0.0)
+            if gone and now - heard > GRACE:
+                why, instead = gone, "equally many calls in all processes; for unequal data, DistributedDataParallel.join()"
+                raise DistBackendError(message(self._what, f"waits in vain: {why}", instead=instead))
+            if now - began > seconds:
+                why = f"Timed out waiting {seconds:g} s for the other processes"
+                hint = "TORCH_DISTRIBUTED_DEBUG=DETAIL in the environment, to see which calls they made, or a longer timeout="
+                raise DistBackendError(message(self._what, why, instead=hint))
+        return True
+
+    def source_rank(self) -> int:
+        """Of a receipt: who has sent it, counted inside the group."""
+        return getattr(self._done, "source", -1)
+
+
+def finished() -> Work:
+    """Work that was done when it was asked for."""
+    return Work("", at_once, lambda: None, 0.0)
