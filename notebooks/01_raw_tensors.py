@@ -159,9 +159,7 @@ W1, b1 = torch.randn(784, 128), torch.zeros(128)
 W2, b2 = torch.randn(128, 10), torch.zeros(10)
 parameters = {"W1": W1, "b1": b1, "W2": W2, "b2": b2}
 for name, tensor in parameters.items():
-    print(
-        f"{name}  {tuple(tensor.shape)!s:<11} {tensor.numel():>7,} numbers  {tensor.nbytes:>8,} bytes"
-    )
+    print(f"{name}  {tuple(tensor.shape)!s:<11} {tensor.numel():>7,} numbers  {tensor.nbytes:>8,} bytes")
 total = sum(tensor.numel() for tensor in parameters.values())
 print(f"all {total:>21,} numbers  {sum(t.nbytes for t in parameters.values()):>8,} bytes")
 assert total == 101_770
@@ -172,7 +170,7 @@ assert total == 101_770
 #
 # ## How large should the first weights be?
 #
-# We filled the weights with `randn`: random numbers around 0, most of them between −1 and 1. Is that a good start? Let
+# We filled the weights with `randn`: random numbers around 0, two of three between −1 and 1. Is that a good start? Let
 # us send some random "pictures" through ten layers of 256 numbers, each followed by `relu` (which turns negative numbers
 # into 0), and watch how large the numbers become. Their size is measured by the root of their mean square.
 
@@ -298,9 +296,7 @@ check(
     "parameters",
     count,
     without_biases + 256 + 64 + 10,
-    hints={
-        without_biases: "These are the weights. Each layer also has a bias for each of its outputs."
-    },
+    hints={without_biases: "These are the weights. Each layer also has a bias for each of its outputs."},
 )
 
 # %% tags=["solution"]
@@ -313,9 +309,7 @@ assert check("parameters", count, sum(n * m + m for n, m in [(784, 256), (256, 6
 
 # %%
 strides = None
-check(
-    "strides", strides, torch.zeros(2, 3, 4).stride(), hints=[((2, 3, 4), "That is the shape.")]
-)
+check("strides", strides, torch.zeros(2, 3, 4).stride(), hints=[((2, 3, 4), "That is the shape.")])
 
 # %% tags=["solution"]
 strides = (12, 4, 1)  # a block is 3 × 4 numbers, a row is 4
@@ -349,9 +343,7 @@ check_function("place", place, by_memory, *samples)
 
 # %% tags=["solution"]
 def place(tensor, index):
-    return tensor.storage_offset() + sum(
-        i * stride for i, stride in zip(index, tensor.stride(), strict=True)
-    )
+    return tensor.storage_offset() + sum(i * stride for i, stride in zip(index, tensor.stride(), strict=True))
 
 
 assert check_function("place", place, by_memory, *samples)
@@ -418,22 +410,33 @@ def tanh_scale(n):
 assert check_function("scale before tanh", tanh_scale, by_trying, 100, 784, atol=1e-3)
 
 # %% [markdown]
-# **6.** A question to take along: all weights equal, say all 0.05, have a perfectly good size. What goes wrong?
+# **6.** A question to take along: weights that are all equal, say all 0.05, have a perfectly good size. What goes wrong?
 
 # %%
 predict(
-    "All entries of `W1` are 0.05. After one training step, how do the 128 hidden numbers of a picture differ?",
+    "All entries of `W1` and of `W2` are 0.05. How do the 128 hidden numbers of a picture differ "
+    "after one training step?",
     ["They are random", "They are all equal", "They explode"],
     "They are all equal",
-    "Every hidden number starts with the same weights, so it computes the same value, receives the same gradient and takes "
-    "the same step. They stay copies of one another for ever. Random numbers are there to break this symmetry.",
+    "All hidden numbers begin with the same weights, so they have the same value, are told the "
+    "same correction and take the same step. They stay copies of one another for ever. Random "
+    "weights are there to break this symmetry.",
 )
 
+# %% [markdown]
+# Here is that training step. (Lessons 3 and 4 explain its middle lines.)
+
 # %%
-same = torch.full((784, 128), 0.05)
-hidden = torch.randn(3, 784) @ same
-assert torch.allclose(hidden, hidden[:, :1].expand(3, 128), atol=1e-4)
-hidden[:, :5]
+V1 = torch.full((784, 128), 0.05, requires_grad=True)
+V2 = torch.full((128, 10), 0.05, requires_grad=True)
+pictures = torch.rand(3, 784)
+
+loss = torch.nn.functional.cross_entropy((pictures @ V1).relu() @ V2, torch.tensor([3, 1, 4]))
+loss.backward()
+hidden = (pictures @ (V1 - 0.1 * V1.grad)).relu()
+
+assert torch.allclose(hidden, hidden[:, :1].expand(3, 128))
+hidden[:, :5].detach()
 
 # %% [markdown]
 # The next lesson sends a picture through these four tensors, one operation at a time.

@@ -162,7 +162,7 @@ print("ten sigmoids:", 0.25**10)
 # %% [markdown]
 # ## The network: 784-128-10
 #
-# Five lines. The weights have the scale of lesson 1, $\sqrt{2/n}$; the biases begin at zero.
+# A handful of lines. The weights have the scale of lesson 1, $\sqrt{2/n}$; the biases begin at zero.
 
 # %%
 torch.manual_seed(0)
@@ -248,13 +248,34 @@ print("divided by 5", torch.softmax(three / 5, 0))
 assert torch.allclose(torch.softmax(three, 0), torch.softmax(three + 100, 0))
 
 # %% [markdown]
-# Here are two scores held at 1 and 0 while the third moves from −5 to 5:
+# Here are two scores held at 1 and 0 while the third moves from −5 to 5. On the right are the slopes: how each of the three
+# probabilities answers when the moving score grows a little.
 
 # %%
-moving = torch.stack([grid, torch.ones(201), torch.zeros(201)], dim=1)
-shares = torch.softmax(moving, dim=1)
-lines = {"the moving score": shares[:, 0], "score 1": shares[:, 1], "score 0": shares[:, 2]}
-curves(grid, {"probabilities": lines}, "the moving score", size=(5.2, 2.8))
+points = grid.clone().requires_grad_()
+shares = torch.softmax(torch.stack([points, torch.ones(201), torch.zeros(201)], dim=1), dim=1)
+names = ["the moving score", "score 1", "score 0"]
+slopes = [torch.autograd.grad(shares[:, k].sum(), points, retain_graph=True)[0] for k in range(3)]
+curves(
+    grid,
+    {
+        "probability": {name: shares[:, k] for k, name in enumerate(names)},
+        "slope": dict(zip(names, slopes, strict=True)),
+    },
+    "the moving score",
+    size=(4.0, 2.8),
+)
+
+# %% [markdown]
+# What one class wins, the others lose: the three slopes add up to zero. In a formula, where $[j = k]$ is 1 if the two are
+# the same class and 0 if not:
+#
+# $$\frac{\partial p_j}{\partial s_k} = p_j \, ([j = k] - p_k) .$$
+
+# %%
+assert torch.allclose(sum(slopes), torch.zeros(201), atol=1e-6)
+assert torch.allclose(slopes[0], (shares[:, 0] * (1 - shares[:, 0])).detach(), atol=1e-6)
+assert torch.allclose(slopes[1], (-shares[:, 1] * shares[:, 0]).detach(), atol=1e-6)
 
 # %% [markdown]
 # With random weights the network knows nothing, and so its probabilities should be near 1/10 each. This is a good first
@@ -342,9 +363,7 @@ def slope_by_engine(value):
     return z.grad
 
 
-check_function(
-    "sigmoid's slope", sigmoid_slope, slope_by_engine, torch.linspace(0.05, 0.95, 19)
-)
+check_function("sigmoid's slope", sigmoid_slope, slope_by_engine, torch.linspace(0.05, 0.95, 19))
 
 
 # %% tags=["solution"]
@@ -352,9 +371,7 @@ def sigmoid_slope(value):
     return value * (1 - value)
 
 
-assert check_function(
-    "sigmoid's slope", sigmoid_slope, slope_by_engine, torch.linspace(0.05, 0.95, 19)
-)
+assert check_function("sigmoid's slope", sigmoid_slope, slope_by_engine, torch.linspace(0.05, 0.95, 19))
 
 # %% [markdown]
 # **5.** Softmax over two classes is a sigmoid. Of what? Write the probability of class 0 as `torch.sigmoid(...)` of the
@@ -366,9 +383,7 @@ def first_of_two(scores):
     return None
 
 
-check_function(
-    "two classes", first_of_two, lambda s: torch.softmax(s, 1)[:, 0], torch.randn(6, 2)
-)
+check_function("two classes", first_of_two, lambda s: torch.softmax(s, 1)[:, 0], torch.randn(6, 2))
 
 
 # %% tags=["solution"]
@@ -376,9 +391,7 @@ def first_of_two(scores):
     return torch.sigmoid(scores[:, 0] - scores[:, 1])
 
 
-assert check_function(
-    "two classes", first_of_two, lambda s: torch.softmax(s, 1)[:, 0], torch.randn(6, 2)
-)
+assert check_function("two classes", first_of_two, lambda s: torch.softmax(s, 1)[:, 0], torch.randn(6, 2))
 
 # %% [markdown]
 # **6.** How many multiplications does one picture cost in this network? Count those of the two matrix products.

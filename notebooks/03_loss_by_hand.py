@@ -139,9 +139,7 @@ assert torch.allclose(loss, F.cross_entropy(scores, y))
 # very first loss of your training is far from this, something is wrong before anything has been learned.
 
 # %%
-print(
-    "knows nothing:", F.cross_entropy(torch.zeros(5, 10), y).item(), " log 10 =", math.log(10)
-)
+print("knows nothing:", F.cross_entropy(torch.zeros(5, 10), y).item(), " log 10 =", math.log(10))
 assert abs(F.cross_entropy(torch.zeros(5, 10), y).item() - math.log(10)) < 1e-6
 
 # %% [markdown]
@@ -237,9 +235,7 @@ assert torch.isinf(naive[4])
 # %%
 score = torch.linspace(-8, 8, 201, requires_grad=True)
 yes = torch.ones(201)
-(cross_gradient,) = torch.autograd.grad(
-    F.binary_cross_entropy_with_logits(score, yes, reduction="sum"), score
-)
+(cross_gradient,) = torch.autograd.grad(F.binary_cross_entropy_with_logits(score, yes, reduction="sum"), score)
 (square_gradient,) = torch.autograd.grad(((torch.sigmoid(score) - yes) ** 2).sum(), score)
 losses = {
     "cross-entropy": F.binary_cross_entropy_with_logits(score, yes, reduction="none"),
@@ -345,9 +341,7 @@ def log_sum_exp(scores):
     return (scores - largest).exp().sum(dim=-1).log() + largest.squeeze(-1)
 
 
-assert check_function(
-    "log-sum-exp", log_sum_exp, lambda s: torch.logsumexp(s, dim=-1), *samples
-)
+assert check_function("log-sum-exp", log_sum_exp, lambda s: torch.logsumexp(s, dim=-1), *samples)
 
 
 # %% [markdown]
@@ -364,9 +358,7 @@ def squared(guess):
     return ((guess - truth) ** 2).mean()
 
 
-quick = check_gradient(
-    "too quick", squared, [some_guess], rule=lambda g, guess: g * (guess - truth) / len(truth)
-)
+quick = check_gradient("too quick", squared, [some_guess], rule=lambda g, guess: g * (guess - truth) / len(truth))
 assert not quick
 
 # %% [markdown]
@@ -402,9 +394,7 @@ def cross_entropy_rule(g, scores):
     return None
 
 
-check_gradient(
-    "cross-entropy", lambda scores: F.cross_entropy(scores, y), [batch], rule=cross_entropy_rule
-)
+check_gradient("cross-entropy", lambda scores: F.cross_entropy(scores, y), [batch], rule=cross_entropy_rule)
 
 
 # %% tags=["solution"]
@@ -414,9 +404,7 @@ def cross_entropy_rule(g, scores):
     return g * (said - right) / len(y)
 
 
-assert check_gradient(
-    "cross-entropy", lambda scores: F.cross_entropy(scores, y), [batch], rule=cross_entropy_rule
-)
+assert check_gradient("cross-entropy", lambda scores: F.cross_entropy(scores, y), [batch], rule=cross_entropy_rule)
 
 # %% [markdown]
 # **5.** Your network's first loss on 10 classes is 8.7. Which of these explains it best?
@@ -453,17 +441,13 @@ assert too_large > 8 and as_it_should < 3.2
 # %%
 steady, proud = None, None
 shares = torch.tensor([0.999] * 9 + [0.0001], dtype=torch.float64)
-check(
-    "both losses", (steady, proud), (-math.log(0.9), (-shares.log()).mean().item()), atol=1e-3
-)
+check("both losses", (steady, proud), (-math.log(0.9), (-shares.log()).mean().item()), atol=1e-3)
 
 # %% tags=["solution"]
 steady = -math.log(0.9)
 proud = -(9 * math.log(0.999) + math.log(0.0001)) / 10
 print(f"steady {steady:.3f}, proud {proud:.3f}")
-assert check(
-    "both losses", (steady, proud), (-math.log(0.9), (-shares.log()).mean().item()), atol=1e-3
-)
+assert check("both losses", (steady, proud), (-math.log(0.9), (-shares.log()).mean().item()), atol=1e-3)
 
 # %% [markdown]
 # One sample in ten, missed with great confidence, costs nine times as much as honest doubt everywhere.

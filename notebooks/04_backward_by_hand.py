@@ -148,7 +148,8 @@ check_gradient("a layer", layer, [X, W, bias], rule=layer_rule)
 
 # %% [markdown]
 # The check has moved each of the 31 numbers a little, looked how the result changes, and compared. Now break the rule on
-# purpose. What does the check say if the sum over the rows becomes a mean? And if a transpose is forgotten?
+# purpose: a mean in place of the sum over the rows, `relu` forgotten, a transpose forgotten. In what the check says,
+# "analytic" is the rule and "numeric" what was measured; the last lines show which entries are wrong.
 
 
 # %%
@@ -195,7 +196,7 @@ def forward(x, y, W1, b1, W2, b2):
 
 
 # %% [markdown]
-# And now back, in the opposite order, one line for each line of the forward. `d_something` is the gradient of the loss
+# And now back, in the opposite order, from the last line of the forward to the first. `d_something` is the gradient of the loss
 # with respect to `something`, and always has its shape.
 
 
@@ -221,9 +222,7 @@ def backward(x, y, W1, b1, W2, b2, z1, h, scores):
 
 
 z1, h, scores, loss = forward(x, y, W1, b1, W2, b2)
-by_hand = dict(
-    zip(["W1", "b1", "W2", "b2"], backward(x, y, W1, b1, W2, b2, z1, h, scores), strict=True)
-)
+by_hand = dict(zip(["W1", "b1", "W2", "b2"], backward(x, y, W1, b1, W2, b2, z1, h, scores), strict=True))
 for name, gradient in by_hand.items():
     print(f"d_{name} {tuple(gradient.shape)}")
 
@@ -422,9 +421,7 @@ def scale_rule(g, X, scale, shift):
 
 
 inputs = [X, torch.randn(3), torch.randn(3)]
-check_gradient(
-    "scale and shift", lambda X, scale, shift: X * scale + shift, inputs, rule=scale_rule
-)
+check_gradient("scale and shift", lambda X, scale, shift: X * scale + shift, inputs, rule=scale_rule)
 
 
 # %% tags=["solution"]
@@ -432,9 +429,7 @@ def scale_rule(g, X, scale, shift):
     return g * scale, (g * X).sum(0), g.sum(0)
 
 
-assert check_gradient(
-    "scale and shift", lambda X, scale, shift: X * scale + shift, inputs, rule=scale_rule
-)
+assert check_gradient("scale and shift", lambda X, scale, shift: X * scale + shift, inputs, rule=scale_rule)
 
 # %% [markdown]
 # **5.** Write `backward_of_three`: the gradients of a three-layer network with two `relu`s. You are given everything from the

@@ -109,7 +109,7 @@ print(f"dy/dw1 = {w1.grad:.6f}   dy/dw2 = {w2.grad:.6f}   dy/db = {b.grad:.6f}")
 
 # %%
 def slope(function, values, i, h=1e-6):
-    """How fast function(*values) changes with its i-th argument, by a small step to both sides."""
+    """How fast function(*values) changes with its i-th argument."""
     up, down = list(values), list(values)
     up[i] += h
     down[i] -= h
@@ -154,6 +154,7 @@ def level_by_level(root):
     return found
 
 
+# %%
 predict(
     "With x = 1, u = 3, the true derivative is 3 · (1 + 2 · 3) = 21. What will the level-by-level walk give?",
     ["21", "3", "18", "42"],
@@ -393,7 +394,7 @@ check_function("unbroadcast", unbroadcast, by_counting, *samples)
 
 
 # %% tags=["solution"]
-def unbroadcast(g, shape):  # noqa: F811
+def unbroadcast(g, shape):
     lead = g.ndim - len(shape)
     g = g.sum(tuple(range(lead)))
     stretched = tuple(i for i, n in enumerate(shape) if n == 1 and g.shape[i] != 1)
@@ -438,11 +439,13 @@ wrong_fits = {
     "take the mean": lambda g, shape: g.mean(0) if g.ndim > len(shape) else g,
 }
 
+# %%
 predict(
-    "Which of the three does a look at the gradient's *shape* find?",
+    "Which of the three does a look at the gradient's shape find?",
     ["leave it out", "take the first row", "take the mean", "all of them"],
     "leave it out",
-    "Only the first gives the bias a gradient of shape (4, 5). The other two have the right shape and wrong numbers: "
+    "Only the first gives the bias a gradient of shape (4, 5). The other two "
+    "have the right shape and wrong numbers: "
     "no error, no warning, only a network that learns badly.",
 )
 
@@ -661,7 +664,8 @@ predict(
     "Edit the walk so that the *oldest* node goes first. Which of the three tests still pass?",
     ["tree and biased", "diamond", "all of them", "none"],
     "tree and biased",
-    "On a tree there is never more than one node waiting that matters, and biased is a tree as well: b has one node, and "
+    "On a tree there is never more than one node waiting that matters, and "
+    "biased is a tree as well: b has one node, and "
     "broadcasting happens inside an operation. Only where two ways meet does the order count.",
 )
 
@@ -669,7 +673,12 @@ predict(
 breaks = {
     "the order": (gradient, "walk", "(-edge.number, edge)", "(edge.number, edge)"),
     "the sum where gradients meet": (gradient, "walk", "other + gx", "gx"),
-    "the sum over broadcast axes": (plan.OpNode, "back", 'OPS["sum_to"].call(gx, edge.shape)', "gx[0]"),
+    "the sum over broadcast axes": (
+        plan.OpNode,
+        "back",
+        'OPS["sum_to"].call(gx, edge.shape)',
+        "gx[0]",
+    ),
 }
 found = {}
 for what, (home, name, old, new) in breaks.items():
@@ -724,7 +733,7 @@ check("newest first", numbers_of(newest_first), [3, 2, 1, 0], hints)
 
 
 # %% tags=["solution"]
-def newest_first(root):  # noqa: F811
+def newest_first(root):
     seen, stack = {root}, [root]
     while stack:
         for edge in stack.pop().edges:
@@ -775,7 +784,7 @@ check_gradient("matmul", lambda a, b: a @ b, (torch.randn(2, 3), torch.randn(3, 
 
 
 # %% tags=["solution"]
-def matmul_rule(g, a, b):  # noqa: F811
+def matmul_rule(g, a, b):
     return g @ b.T, a.T @ g
 
 
@@ -832,7 +841,9 @@ predict(
     {
         "the same gradient": "Leaves add up what arrives; nothing is overwritten.",
         "twice the gradient": "That is what retain_graph=True gives.",
-        "an error": "After a walk a node frees the arrays it had kept: memory is dear. The error says so, and what to write.",
+        "an error": (
+            "After a walk a node frees the arrays it had kept: memory is dear. The error says so, and what to write."
+        ),
     },
 )
 

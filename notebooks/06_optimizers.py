@@ -132,7 +132,7 @@ curves = History("step")
 
 def compare(name, rule, make):
     """Train both ways; they must end in the same place."""
-    (mine, my_parameters), (theirs, their_parameters) = by_hand(rule), by_package(make)
+    (mine, my_parameters), (_, their_parameters) = by_hand(rule), by_package(make)
     gap = max((p - q).abs().max().item() for p, q in zip(my_parameters, their_parameters, strict=True))
     print(f"{name}: loss {mine[0]:.4f} -> {mine[-1]:.4f}, largest difference of any weight {gap:.1e}")
     assert gap < 1e-12
@@ -181,7 +181,11 @@ def nesterov(p, g, s, t, lr=0.1, mu=0.9):
     p -= lr * (g + mu * s["b"])
 
 
-compare("Nesterov", nesterov, lambda parameters: optim.SGD(parameters, lr=0.1, momentum=0.9, nesterov=True))
+compare(
+    "Nesterov",
+    nesterov,
+    lambda parameters: optim.SGD(parameters, lr=0.1, momentum=0.9, nesterov=True),
+)
 
 # %% [markdown]
 # **RMSprop**: a learning rate for each parameter. Keep a running mean $v$ of the *square* of the gradient, and divide by
@@ -251,7 +255,10 @@ predict(
     {
         "10": "That is SGD: lr times gradient. Adam divides by the gradient's size.",
         "1": "The means begin at 0, but the corrections divide exactly that out.",
-        "0.01": "In the first step the corrected means are g and g², and g / √(g²) is the sign of g: every parameter moves by lr.",
+        "0.01": (
+            "In the first step the corrected means are g and g², and g / √(g²) is "
+            "the sign of g: every parameter moves by lr."
+        ),
         "0.001": "Without the correction of m it would be so (and with neither, about 0.03).",
     },
 )
@@ -290,7 +297,12 @@ makers = {
     "momentum": lambda lr: lambda variables: optim.SGD(variables, lr=lr, momentum=0.9),
     "Adam": lambda lr: lambda variables: optim.Adam(variables, lr=lr),
 }
-starts = {"bowl": (-5.0, 2.5), "rosenbrock": (-1.2, 1.6), "saddle": (2.0, 0.05), "waves": (4.6, -3.9)}
+starts = {
+    "bowl": (-5.0, 2.5),
+    "rosenbrock": (-1.2, 1.6),
+    "saddle": (2.0, 0.05),
+    "waves": (4.6, -3.9),
+}
 
 
 def height(landscape, name, lr, steps=80):
@@ -300,7 +312,11 @@ def height(landscape, name, lr, steps=80):
     return h if math.isfinite(h) and h < 1e6 else math.inf
 
 
-for landscape, rates in {"bowl": (0.05, 0.5, 1.1), "rosenbrock": (0.001, 0.005, 0.1), "saddle": (0.02, 0.1)}.items():
+for landscape, rates in {
+    "bowl": (0.05, 0.5, 1.1),
+    "rosenbrock": (0.001, 0.005, 0.1),
+    "saddle": (0.02, 0.1),
+}.items():
     for lr in rates:
         row = "  ".join(f"{name} {height(landscape, name, lr):10.3g}" for name in makers)
         print(f"{landscape:11} lr {lr:<6} {row}")
@@ -334,7 +350,7 @@ def cosine(step, lr=0.1, steps=100):
 
 
 def warm_up_and_decay(step, lr=0.1, warm=10, steps=100):
-    """Up from near 0 for a few steps, while Adam's means fill, then down along a straight line."""
+    """Up from near 0 for a few steps, while Adam's means fill, then down in a straight line."""
     return lr * (step + 1) / warm if step < warm else lr * (steps - step) / (steps - warm)
 
 
@@ -391,9 +407,15 @@ assert falling < constant / 2
 # %%
 predict(
     "Without zero_grad(), the step uses the sum of all gradients so far. Which optimizer does that look like?",
-    ["SGD with a smaller learning rate", "momentum that never fades (μ = 1)", "Adam", "no difference"],
+    [
+        "SGD with a smaller learning rate",
+        "momentum that never fades (μ = 1)",
+        "Adam",
+        "no difference",
+    ],
     "momentum that never fades (μ = 1)",
-    "b ← b + g is momentum with μ = 1: a ball without any friction. It rolls through the minimum, up the other side, and back, "
+    "b ← b + g is momentum with μ = 1: a ball without any friction. It rolls "
+    "through the minimum, up the other side, and back, "
     "for ever.",
 )
 
@@ -465,12 +487,15 @@ def adagrad_right(p, g, v, lr=0.1, eps=1e-10):
     return q.detach(), optimizer.state[q]["sum"]
 
 
-samples = [(torch.randn(3), torch.randn(3), torch.zeros(3)), (torch.randn(2, 2), torch.randn(2, 2), torch.rand(2, 2))]
+samples = [
+    (torch.randn(3), torch.randn(3), torch.zeros(3)),
+    (torch.randn(2, 2), torch.randn(2, 2), torch.rand(2, 2)),
+]
 check_function("Adagrad", adagrad, adagrad_right, *samples)
 
 
 # %% tags=["solution"]
-def adagrad(p, g, v, lr=0.1, eps=1e-10):  # noqa: F811
+def adagrad(p, g, v, lr=0.1, eps=1e-10):
     v = v + g * g
     return p - lr * g / (v.sqrt() + eps), v
 
@@ -514,7 +539,7 @@ check_function("one cycle", one_cycle, one_cycle_right, 0, 15, 30, 31, 65, 100)
 
 
 # %% tags=["solution"]
-def one_cycle(step):  # noqa: F811
+def one_cycle(step):
     return 0.01 + step * 0.003 if step <= 30 else (100 - step) / 700
 
 
@@ -527,7 +552,10 @@ assert check_function("one cycle", one_cycle, one_cycle_right, 0, 15, 30, 31, 65
 # %%
 factors = None  # (of SGD, of Adam)
 
-hints = [((1000, 1000), "Adam divides by the gradient's own size."), ((1, 1), "SGD's step is lr · g.")]
+hints = [
+    ((1000, 1000), "Adam divides by the gradient's own size."),
+    ((1, 1), "SGD's step is lr · g."),
+]
 check("factors", factors, (1000, 1), hints)
 
 # %% tags=["solution"]

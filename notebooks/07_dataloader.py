@@ -94,7 +94,7 @@ assert (len(loader), sizes[-1]) == (469, 96)
 
 # %%
 class Squares(Dataset):
-    """The numbers 0 to n - 1 and their squares: computed when they are asked for, stored nowhere."""
+    """The numbers 0 to n - 1 and their squares, computed when asked for, stored nowhere."""
 
     def __init__(self, n):
         self.n = n
@@ -220,7 +220,8 @@ predict(
     "From a batch of 16 to one of 64 costs four times the work. By how much does the error shrink?",
     ["not at all", "to a half", "to a quarter", "to a sixteenth"],
     "to a half",
-    "The error of a mean over n random samples falls as 1/√n. Four times the work for half of the error: a bad bargain, "
+    "The error of a mean over n random samples falls as 1/√n. Four times the "
+    "work for half of the error: a bad bargain, "
     "and the reason why small batches train so well.",
 )
 
@@ -272,7 +273,8 @@ parts = [losses[i : i + 4] for i in range(0, 10, 4)]
 of_means = sum(p.mean().item() for p in parts) / len(parts)
 weighted = sum(p.mean().item() * len(p) for p in parts) / len(losses)
 print(
-    f"mean of the batches' means {of_means:.3f}, weighted by their lengths {weighted:.3f}, true {losses.mean().item():.3f}"
+    f"mean of the batches' means {of_means:.3f}, weighted by their lengths "
+    f"{weighted:.3f}, true {losses.mean().item():.3f}"
 )
 assert abs(weighted - losses.mean().item()) < 1e-6 < abs(of_means - weighted)
 
@@ -350,12 +352,17 @@ def dealt_right(order, size, drop_last):
     return [list(order[i : i + size]) for i in range(0, len(order), size) if not drop_last or i + size <= len(order)]
 
 
-samples = [([3, 1, 4, 0, 2], 2, False), ([3, 1, 4, 0, 2], 2, True), ([1, 0, 2, 3], 2, True), ([0, 1], 5, True)]
+samples = [
+    ([3, 1, 4, 0, 2], 2, False),
+    ([3, 1, 4, 0, 2], 2, True),
+    ([1, 0, 2, 3], 2, True),
+    ([0, 1], 5, True),
+]
 check_function("dealt", dealt, dealt_right, *samples)
 
 
 # %% tags=["solution"]
-def dealt(order, size, drop_last):  # noqa: F811
+def dealt(order, size, drop_last):
     found = [order[start : start + size] for start in range(0, len(order), size)]
     return found[:-1] if drop_last and found and len(found[-1]) < size else found
 
@@ -416,7 +423,10 @@ assert check("loss of the epoch", loss_of_epoch, 108 / 220, hints)
 # %%
 factors = None  # (of the steps, of the error)
 
-hints = [((0.5, 0.5), "The error falls with the root of the batch size."), ((2, 0.5), "Larger batches, fewer of them.")]
+hints = [
+    ((0.5, 0.5), "The error falls with the root of the batch size."),
+    ((2, 0.5), "Larger batches, fewer of them."),
+]
 check("factors", factors, (0.5, 0.5**0.5), hints, atol=0.01)
 
 # %% tags=["solution"]

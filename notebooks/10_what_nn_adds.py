@@ -30,8 +30,14 @@ _ = torch.manual_seed(10)
 # A network with one hidden layer, by raw tensors. It needs four of them, and a function:
 
 # %%
-W1, b1 = (torch.randn(4, 8) * (2 / 4) ** 0.5).requires_grad_(), torch.zeros(8, requires_grad=True)
-W2, b2 = (torch.randn(8, 3) * (1 / 8) ** 0.5).requires_grad_(), torch.zeros(3, requires_grad=True)
+W1, b1 = (
+    (torch.randn(4, 8) * (2 / 4) ** 0.5).requires_grad_(),
+    torch.zeros(8, requires_grad=True),
+)
+W2, b2 = (
+    (torch.randn(8, 3) * (1 / 8) ** 0.5).requires_grad_(),
+    torch.zeros(3, requires_grad=True),
+)
 
 
 def by_hand(x):
@@ -256,7 +262,12 @@ layers_opened()
 # %%
 layer, x = nn.Linear(3, 2), torch.randn(4, 3)
 by_hand = x @ layer.weight.T + layer.bias
-print("Linear by hand:", tuple(by_hand.shape), " largest difference", (layer(x) - by_hand).abs().max().item())
+print(
+    "Linear by hand:",
+    tuple(by_hand.shape),
+    " largest difference",
+    (layer(x) - by_hand).abs().max().item(),
+)
 assert torch.allclose(layer(x), by_hand, atol=1e-6)
 
 # %% [markdown]
@@ -265,7 +276,8 @@ assert torch.allclose(layer(x), by_hand, atol=1e-6)
 
 # %%
 layer, pictures = nn.Conv2d(3, 5, kernel_size=3), torch.randn(2, 3, 8, 8)
-windows = pictures.unfold(2, 3, 1).unfold(3, 3, 1)  # (2, 3, 6, 6, 3, 3): for each place a 3 × 3 window
+# (2, 3, 6, 6, 3, 3): for each place a 3 × 3 window
+windows = pictures.unfold(2, 3, 1).unfold(3, 3, 1)
 rows = windows.permute(0, 2, 3, 1, 4, 5).reshape(2, 6 * 6, 3 * 3 * 3)  # a row for each place
 by_hand = (rows @ layer.weight.reshape(5, 27).T + layer.bias).transpose(1, 2).reshape(2, 5, 6, 6)
 print("a window has", 27, "numbers, a picture", 36, "places; result", tuple(by_hand.shape))
@@ -289,7 +301,12 @@ assert torch.allclose(layer.running_mean, running_mean) and torch.allclose(layer
 layer.eval()
 by_hand = (x - running_mean) / (running_var + layer.eps) ** 0.5
 assert torch.allclose(layer(x), by_hand, atol=1e-5)
-print("parameters:", [n for n, _ in layer.named_parameters()], " buffers:", [n for n, _ in layer.named_buffers()])
+print(
+    "parameters:",
+    [n for n, _ in layer.named_parameters()],
+    " buffers:",
+    [n for n, _ in layer.named_buffers()],
+)
 
 # %% [markdown]
 # **Dropout.** In training each number is set to 0 with probability $p$, and the others are divided by $1 - p$, so that the sum stays
@@ -321,7 +338,12 @@ mixed = (shares @ v).transpose(1, 2).reshape(B, T, E)  # the heads side by side 
 by_hand = mixed @ layer.out_proj.weight.T + layer.out_proj.bias
 out, mean_shares = layer(x, x, x)
 assert torch.allclose(out, by_hand, atol=1e-5) and torch.allclose(mean_shares, shares.mean(1), atol=1e-5)
-print("attention by hand:", tuple(by_hand.shape), " largest difference", f"{(out - by_hand).abs().max().item():.0e}")
+print(
+    "attention by hand:",
+    tuple(by_hand.shape),
+    " largest difference",
+    f"{(out - by_hand).abs().max().item():.0e}",
+)
 
 # %% [markdown]
 # And their gradients are the same too, since they are the same operations. For the convolution:
@@ -373,12 +395,15 @@ def layer_norm_right(x, weight, bias, eps=1e-5):
     return nn.functional.layer_norm(x, (x.shape[-1],), weight, bias, eps)
 
 
-samples = [(torch.randn(4, 3) * 3 + 1, torch.rand(3), torch.randn(3)), (torch.randn(3, 3), torch.ones(3), torch.zeros(3))]
+samples = [
+    (torch.randn(4, 3) * 3 + 1, torch.rand(3), torch.randn(3)),
+    (torch.randn(3, 3), torch.ones(3), torch.zeros(3)),
+]
 check_function("layer norm", layer_norm, layer_norm_right, *samples, atol=1e-5)
 
 
 # %% tags=["solution"]
-def layer_norm(x, weight, bias, eps=1e-5):  # noqa: F811
+def layer_norm(x, weight, bias, eps=1e-5):
     centred = x - x.mean(-1, keepdim=True)
     variance = (centred * centred).mean(-1, keepdim=True)
     return centred / (variance + eps) ** 0.5 * weight + bias
@@ -431,7 +456,7 @@ check("state dict", names_in(Scaled), wanted)
 
 
 # %% tags=["solution"]
-class Scaled(nn.Module):  # noqa: F811
+class Scaled(nn.Module):
     def __init__(self):
         super().__init__()
         self.linear = nn.Linear(3, 3)
@@ -459,7 +484,13 @@ check("dropout", answer, (0.0, 15.0, 3.0), hints)
 
 # %% tags=["solution"]
 answer = (0.0, 3 / (1 - 0.8), 0.2 * 3 / (1 - 0.8))
-assert check("dropout", answer, (0.0, 15.0, 3.0), hints, because="The mean is 3, as without dropout: eval() needs no correction.")
+assert check(
+    "dropout",
+    answer,
+    (0.0, 15.0, 3.0),
+    hints,
+    because="The mean is 3, as without dropout: eval() needs no correction.",
+)
 
 # %% [markdown]
 # **5. A hook of your own.** Write `shapes(model, x)`: the shape of the output of each child of `model`, in order, as a list of
@@ -484,7 +515,7 @@ check("shapes", shapes(cnn, torch.randn(2, 1, 8, 8)), shapes_right(cnn, torch.ra
 
 
 # %% tags=["solution"]
-def shapes(model, x):  # noqa: F811
+def shapes(model, x):
     found = []
     handles = [
         child.register_forward_hook(lambda module, inputs, output: found.append(tuple(output.shape)))
@@ -508,7 +539,9 @@ predict(
     ["`net.eval()`", "`torch.no_grad()`", "both", "neither"],
     "`net.eval()`",
     {
-        "`net.eval()`": "It changes how layers behave. no_grad() only stops the engine from recording, to save time and memory.",
+        "`net.eval()`": (
+            "It changes how layers behave. no_grad() only stops the engine from recording, to save time and memory."
+        ),
         "`torch.no_grad()`": "That one stops the recording of the graph; dropout goes on dropping.",
         "both": "They are independent of each other, and in evaluation one usually wants both.",
         "neither": "One of them is the switch of the layers themselves.",

@@ -3,7 +3,7 @@
 #
 # After this lesson you can
 #
-# - recognise fifteen mistakes by what they *look* like, since most of them raise no error: the program runs, and learns badly;
+# - recognise seventeen mistakes by what they *look* like, since most of them raise no error: the program runs, and learns badly;
 # - find each with a tool instead of staring: `viz.lint` and `viz.Linter`, `viz.explain_grad`, `viz.History`, anomaly mode,
 #   `viz.profile` and `viz.memory`;
 # - say why it happens, and mend it in a line.
@@ -12,6 +12,7 @@
 
 # %%
 import warnings
+from itertools import pairwise
 
 import numpy as np
 
@@ -46,7 +47,7 @@ def network(*widths, activation=nn.ReLU):
     """Linear layers with an activation between them; the same numbers at the start each time."""
     torch.manual_seed(0)
     layers = []
-    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+    for fan_in, fan_out in pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out), activation()]
     return nn.Sequential(*layers[:-1])
 
@@ -384,7 +385,7 @@ assert "dead relu" in findings.kinds and explained.cause == "zero: dead relu"
 
 # %%
 predict(
-    "We train this dead network for a hundred more epochs, with a good learning rate. What happens?",
+    "We train this dead network for ten more epochs, with a good learning rate. What happens?",
     ["it recovers slowly", "the hidden units stay dead", "it explodes"],
     "the hidden units stay dead",
     {
@@ -397,7 +398,9 @@ predict(
 # %%
 before = model[0].weight.detach().clone()
 train(model, optim.SGD(model.parameters(), lr=0.1), epochs=10)
-print(f"relu:       test accuracy {accuracy(model):.1%}, the first layer moved: {not torch.equal(before, model[0].weight)}")
+print(
+    f"relu:       test accuracy {accuracy(model):.1%}, the first layer moved: {not torch.equal(before, model[0].weight)}"
+)
 assert torch.equal(before, model[0].weight)
 
 model[1] = nn.LeakyReLU(0.1)  # a small slope on the negative side: gradients pass
@@ -791,7 +794,7 @@ check("safe_log", gradient_at(safe_log), expected)
 
 
 # %% tags=["solution"]
-def safe_log(p):  # noqa: F811
+def safe_log(p):
     inside = torch.where(p > 0, p, 1.0)  # the mask before the operation
     return torch.where(p > 0, inside.log(), 0.0)
 

@@ -136,7 +136,7 @@ assert abs(complex_step(f, x, 1e-30).item() - true) < 1e-14
 
 # %%
 for name, low, high in (("from one side", 0.9, 1.1), ("from both sides", 1.9, 2.1)):
-    at = {h: v for h, v in zip(steps, errors[name], strict=True)}
+    at = dict(zip(steps, errors[name], strict=True))
     h1, h2 = 10**-2.0, 10**-3.0
     slope = math.log10(at[h1] / at[h2])
     print(f"{name}: ten times smaller a step, 10^{slope:.2f} times smaller an error")
@@ -150,16 +150,22 @@ for name, low, high in (("from one side", 0.9, 1.1), ("from both sides", 1.9, 2.
 
 # %%
 single = error_curve(central, x.float(), true, steps[:40])
-log_log({"float64": errors["from both sides"][:40], "float32": single}, steps[:40], "from both sides, in two precisions")
+log_log(
+    {"float64": errors["from both sides"][:40], "float32": single},
+    steps[:40],
+    "from both sides, in two precisions",
+)
 
 # %%
-print(f"best error in float32 {min(single):.0e}, with the step 1e-6: {abs(central(f, x.float(), 1e-6).item() - true):.0e}")
+print(
+    f"best error in float32 {min(single):.0e}, with the step 1e-6: {abs(central(f, x.float(), 1e-6).item() - true):.0e}"
+)
 assert min(single) > 100 * best["from both sides"]
 
 # %% [markdown]
 # With `h = 1e-6`, a popular choice, a float32 check says nothing at all. So: **check in double precision.** `x.double()`,
 # `module.double()`. This package's check takes its steps in double precision by itself, even from a float32 input. What it
-cannot help is a step of lower precision *inside* the function; but it recognises one:
+# cannot help is a step of lower precision *inside* the function; but it recognises one:
 
 
 # %%
@@ -176,7 +182,10 @@ def rounded_inside(x):
     return x.float().exp().double()
 
 
-print("float32 inside:", verdict(rounded_inside, torch.randn(5, dtype=torch.float64, requires_grad=True)))
+print(
+    "float32 inside:",
+    verdict(rounded_inside, torch.randn(5, dtype=torch.float64, requires_grad=True)),
+)
 assert "lower precision" in verdict(rounded_inside, torch.randn(5, dtype=torch.float64, requires_grad=True))
 
 # %% [markdown]
@@ -243,7 +252,7 @@ assert plain.abs().max() < 1e-15 < 1e-3 < weighted.abs().max()
 
 # %%
 def my_gradcheck(function, x, h=1e-5):
-    """Compare the engine's gradient at x with central differences, element by element; the largest error."""
+    """The largest error of the engine's gradient at x, by central differences."""
     x = x.detach().double().requires_grad_()
     result = function(x)
     weights = torch.randn(result.shape, dtype=torch.float64)
@@ -258,7 +267,11 @@ def my_gradcheck(function, x, h=1e-5):
     return (analytic - numeric).abs().max().item()
 
 
-for name, function in {"softmax": lambda x: x.softmax(1), "matmul": lambda x: x @ x.T, "cumsum": lambda x: x.cumsum(0)}.items():
+for name, function in {
+    "softmax": lambda x: x.softmax(1),
+    "matmul": lambda x: x @ x.T,
+    "cumsum": lambda x: x.cumsum(0),
+}.items():
     error = my_gradcheck(function, torch.randn(4, 3))
     print(f"{name:8} largest error {error:.1e}")
     assert error < 1e-8
@@ -362,7 +375,7 @@ check_gradient("bug 1, repaired", mse, loss_inputs, rule=mse_repaired)
 
 
 # %% tags=["solution"]
-def mse_repaired(g, prediction, target):  # noqa: F811
+def mse_repaired(g, prediction, target):
     difference = 2 * (prediction - target) / prediction.numel()
     return g * difference, -g * difference
 
@@ -401,7 +414,7 @@ check_gradient("bug 2, repaired", product, square, rule=product_repaired)
 
 
 # %% tags=["solution"]
-def product_repaired(g, a, b):  # noqa: F811
+def product_repaired(g, a, b):
     return g @ b.T, a.T @ g
 
 
@@ -426,6 +439,7 @@ rows = torch.randn(3, 4), torch.randn(3, 1)
 found = check_gradient("bug 3", scale_rows, rows, rule=scale_rows_rule)
 assert not found and "missing sum" in found.text
 
+
 # %%
 def scale_rows_repaired(g, x, s):
     return None
@@ -435,7 +449,7 @@ check_gradient("bug 3, repaired", scale_rows, rows, rule=scale_rows_repaired)
 
 
 # %% tags=["solution"]
-def scale_rows_repaired(g, x, s):  # noqa: F811
+def scale_rows_repaired(g, x, s):
     return g * s, (g * x).sum(1, keepdim=True)
 
 
@@ -475,7 +489,7 @@ check_gradient("bug 4, repaired", look_up, (table, words), rule=look_up_repaired
 
 
 # %% tags=["solution"]
-def look_up_repaired(g, table, words):  # noqa: F811
+def look_up_repaired(g, table, words):
     return torch.zeros_like(table).index_add(0, words, g), None
 
 
@@ -510,7 +524,7 @@ check_gradient("bug 5, repaired", hard_sigmoid, spread, rule=hard_sigmoid_repair
 
 
 # %% tags=["solution"]
-def hard_sigmoid_repaired(g, x):  # noqa: F811
+def hard_sigmoid_repaired(g, x):
     return g / 4 * (x.abs() < 2)
 
 
@@ -524,8 +538,11 @@ predict(
     "no",
     {
         "yes": "All values are then between -0.4 and 0.4 or so, where the line is not cut off and the rule is right.",
-        "no": "The sample never reaches the cut. A check finds only what its sample can show: choose samples that visit "
-        "every branch, and shapes that are all different.",
+        "no": (
+            "The sample never reaches the cut. A check finds only what its sample "
+            "can show: choose samples that visit "
+            "every branch, and shapes that are all different."
+        ),
     },
 )
 
@@ -556,7 +573,10 @@ assert check_gradient("bug 5, seen from too near", hard_sigmoid, (torch.randn(9)
 # %%
 powers = None  # (power of the step, power of the error)
 
-hints = [((1 / 3, 2 / 3), "That is the central difference, with h². Here h⁴ = ε / h."), ((1 / 5, 1 / 5), "The step is right. Put it into h⁴.")]
+hints = [
+    ((1 / 3, 2 / 3), "That is the central difference, with h². Here h⁴ = ε / h."),
+    ((1 / 5, 1 / 5), "The step is right. Put it into h⁴."),
+]
 check("powers", powers, (1 / 5, 4 / 5), hints)
 
 # %% tags=["solution"]
@@ -581,13 +601,16 @@ check_function("fourth order", fourth_order, fourth_order_right, (f, x, 1e-2), (
 
 
 # %% tags=["solution"]
-def fourth_order(f, x, h):  # noqa: F811
+def fourth_order(f, x, h):
     return (-f(x + 2 * h) + 8 * f(x + h) - 8 * f(x - h) + f(x - 2 * h)) / (12 * h)
 
 
 assert check_function("fourth order", fourth_order, fourth_order_right, (f, x, 1e-2), (torch.exp, x, 0.1))
 with_fourth = errors | {"fourth order": error_curve(fourth_order, x, true, steps)}
-print(f"best error {min(with_fourth['fourth order']):.0e}, against {best['from both sides']:.0e} of the central difference")
+print(
+    f"best error {min(with_fourth['fourth order']):.0e}, against "
+    f"{best['from both sides']:.0e} of the central difference"
+)
 assert min(with_fourth["fourth order"]) < best["from both sides"]
 
 # %% [markdown]
@@ -597,12 +620,21 @@ assert min(with_fourth["fourth order"]) < best["from both sides"]
 # %%
 runs = None  # (every element, one direction)
 
-hints = [((1000, 1), "Each difference needs two runs, one on each side."), ((2000, 1), "Also the direction has two sides.")]
+hints = [
+    ((1000, 1), "Each difference needs two runs, one on each side."),
+    ((2000, 1), "Also the direction has two sides."),
+]
 check("runs", runs, (2000, 2), hints)
 
 # %% tags=["solution"]
 runs = (2 * 1000, 2)
-assert check("runs", runs, (2000, 2), hints, because="And backward() gives all 1,000 at once: that is why it exists.")
+assert check(
+    "runs",
+    runs,
+    (2000, 2),
+    hints,
+    because="And backward() gives all 1,000 at once: that is why it exists.",
+)
 
 # %% [markdown]
 # **4. Where the complex step fails.** It needs a function that takes complex numbers *as a power series does*. For which of these
@@ -613,16 +645,29 @@ assert check("runs", runs, (2000, 2), hints, because="And backward() gives all 1
 # %%
 fails = None  # for example {"a", "c"}
 
-hints = {"b": "There is one more: what does abs() do to a complex number?", "d": "There is one more: conj() flips the step."}
+hints = {
+    "b": "There is one more: what does abs() do to a complex number?",
+    "d": "There is one more: conj() flips the step.",
+}
 check("complex step", fails and "".join(sorted(fails)), "bd", hints)
 
 # %% tags=["solution"]
 fails = {"b", "d"}
 because = "Both are x² on real numbers, and forget the imaginary part: the slope comes out as 0."
 assert check("complex step", "".join(sorted(fails)), "bd", hints, because=because)
-candidates = {"a": lambda x: x**3, "b": lambda x: x * x.conj(), "c": lambda x: x.tanh(), "d": lambda x: (x.abs() ** 2) + 0j}
+candidates = {
+    "a": lambda x: x**3,
+    "b": lambda x: x * x.conj(),
+    "c": lambda x: x.tanh(),
+    "d": lambda x: (x.abs() ** 2) + 0j,
+}
 for letter, function in candidates.items():
-    print(letter, round(complex_step(function, x, 1e-20).item(), 6), "central:", round(central(function, x, 1e-5).real.item(), 6))
+    print(
+        letter,
+        round(complex_step(function, x, 1e-20).item(), 6),
+        "central:",
+        round(central(function, x, 1e-5).real.item(), 6),
+    )
 
 # %% [markdown]
 # **5. Your turn.** Write the rule of the *log-sum-exp*, $y = \log \sum_i e^{x_i}$. Its gradient is the softmax of `x`. (Stable for large
@@ -638,7 +683,7 @@ check_gradient("logsumexp", lambda x: x.logsumexp(0), (torch.randn(5) * 3,), rul
 
 
 # %% tags=["solution"]
-def logsumexp_rule(g, x):  # noqa: F811
+def logsumexp_rule(g, x):
     return g * x.softmax(0)
 
 

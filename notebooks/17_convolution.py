@@ -325,7 +325,7 @@ print(viz.summary(net, (1, 1, 28, 28)))
 parameters = sum(p.numel() for p in net.parameters())
 assert parameters == 61_706
 assert sum(p.numel() for p in net[0].parameters()) == 6 * 1 * 5 * 5 + 6 == 156
-dense_instead = nn.Linear(1, 1).weight.numel() * 784 * (6 * 28 * 28)
+dense_instead = 784 * (6 * 28 * 28)
 print(f"LeNet {parameters:,} parameters; its first layer 156; a dense first layer of that size {dense_instead:,}")
 
 # %% [markdown]
@@ -506,7 +506,8 @@ check("a kernel for dots", None if kernel is None else answers_of(kernel), wante
 
 # %% tags=["solution"]
 kernel = torch.tensor([[0.0, 1.0, 0.0], [1.0, -4.0, 1.0], [0.0, 1.0, 0.0]])
-assert check("a kernel for dots", answers_of(kernel), wanted, because="It is the Laplacian: the neighbours minus four times the middle.")
+because = "It is the Laplacian: the neighbours minus four times the middle."
+assert check("a kernel for dots", answers_of(kernel), wanted, because=because)
 
 # %% [markdown]
 # **3.** Write `average_pool(x)`: as `max_pool`, with the mean of each 2 × 2 square, but *as a convolution*: one call of
@@ -594,7 +595,10 @@ body = nn.Sequential(
 )  # averages, so that no pixel is lost to another
 body(x)[0, 0, 2, 2].backward()
 seen = int((x.grad[0, 0].abs().sum(0) > 0).sum().item())
-hints = {14: "2, then 2 + 4 = 6, then 6 · 2 = 12 ...", 12: "The first convolution adds 4 more."}
+hints = {
+    10: "The second convolution's 5 numbers have been pooled twice over: each stands for more than one pixel.",
+    12: "Nearly: the first convolution adds 4 more.",
+}
 check("the field of view", side, seen, hints)
 
 # %% tags=["solution"]

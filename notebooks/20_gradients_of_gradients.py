@@ -56,9 +56,9 @@ print("curvature:", curvature)
 assert slope.item() == 12.0 and curvature.item() == 12.0  # 3 * 2 ** 2 and 6 * 2
 
 # %% [markdown]
-# Here is that graph: the way from $x$ up to $3x^2$. Look for `pow` a second time. It was not in our program; it comes from the
-# *rule* of the power, which is written with ordinary operations. Because rules are ordinary operations, they have rules
-# themselves, and nobody had to derive second derivatives.
+# Here is that graph: the way from $x$ to $3x^2$. Our program had one power, with the exponent 3. The one you see has the
+# exponent 2, and then comes a product with 3: that is the *rule* of the power, recorded while it ran. Rules are written with
+# ordinary operations, these have rules themselves, and so nobody had to derive second derivatives.
 
 # %%
 try:
@@ -104,7 +104,7 @@ print("both agree")
 #
 # A loss of $n$ parameters has $n$ slopes, the gradient, and $n \times n$ curvatures, the **Hessian**
 # $H_{ij} = \partial^2 L / \partial w_i\, \partial w_j$: how the $i$-th slope changes when you move along the $j$-th parameter.
-# For a function of two numbers it fits on a line:
+# For a function of two numbers it is a table of two by two:
 
 # %%
 
@@ -222,8 +222,8 @@ def largest_curvature(loss, parameters, steps=300):
 
 
 # %% [markdown]
-# We try it on a model for which we know the answer: a straight line through the delivery table (three columns, a price in
-# minutes), whose loss is exactly quadratic.
+# We try it on a model for which we know the answer: a straight line through the delivery table (three columns, from which
+# the minutes are to be told), whose loss is exactly quadratic.
 
 # %%
 table, minutes = (t.double() for t in delivery(300, seed=3))
@@ -306,7 +306,7 @@ racers = {
     "SGD": lambda variables: optim.SGD(variables, lr=1e-3),
     "Newton": lambda variables: Newton(variables, valley),
 }
-viz.race(valley, racers, start=(-1.2, 1.0), steps=6)
+viz.race(valley, racers, start=(-1.2, 1.0), steps=6, region=((-1.6, 1.6), (-3.5, 2.0)))
 
 # %% [markdown]
 # After six steps Newton stands at the bottom of the valley, with a jump through the air on the way: it trusts its parabola
@@ -388,7 +388,7 @@ for step in range(7):
     loss = digits_loss(w)
     (g,) = torch.autograd.grad(loss, w, create_graph=True)
     print(f"step {step}: loss {loss.item():.6f}, length of the gradient {g.norm().item():.1e}")
-    change = conjugate_gradients(lambda v, g=g: hessian_times([g], [w], [v])[0], -g.detach(), steps=40)
+    change = conjugate_gradients(lambda v, w=w, g=g: hessian_times([g], [w], [v])[0], -g.detach(), steps=40)
     w = (w.detach() + change).requires_grad_()
 assert g.norm().item() < 1e-6
 
@@ -614,7 +614,7 @@ third_by_pencil = 240
 assert check("third derivative", third_by_pencil, 240, pencil_hints, because="5 · 4 · 3 · x², at 2.")
 
 
-def nth_derivative(function, x, n):  # noqa: F811
+def nth_derivative(function, x, n):
     x = x.detach().requires_grad_()
     y = function(x)
     for _ in range(n):
@@ -650,7 +650,7 @@ check("samples of the trace", answer_for(sample_of_trace), expected)
 
 
 # %% tags=["solution"]
-def sample_of_trace(gradient, w, v):  # noqa: F811
+def sample_of_trace(gradient, w, v):
     (Hv,) = torch.autograd.grad((gradient * v).sum(), w, retain_graph=True)
     return (v * Hv).sum()
 
@@ -708,7 +708,7 @@ check("growth law", growth_error(growth_law), expected)
 
 
 # %% tags=["solution"]
-def growth_law(u, t, r):  # noqa: F811
+def growth_law(u, t, r):
     return slope_of(u, t) - r * u * (1 - u)
 
 
@@ -748,7 +748,7 @@ check("the frequency", found, 2.0, {1.0: "The guess has not moved: is it in the 
 
 
 # %% tags=["solution"]
-def loss_of_both(network, guess):  # noqa: F811
+def loss_of_both(network, guess):
     fit = nn.functional.mse_loss(network(seen_at / 3 - 1), seen)
     t = times[:30]  # the half that was measured
     u = network(t / 3 - 1)

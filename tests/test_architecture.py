@@ -11,14 +11,27 @@ from tinygrad_edu.ops import FAMILIES
 PACKAGE = Path(tinygrad_edu.__file__).parent
 ROWS: tuple[tuple[str, ...], ...] = (
     ("version", "threads", "allocation", "profiler", "errors", "sums", "dtypes", "devices", "storage", "return_types"),
-    ("autograd.modes", "autograd.graph"),
+    ("autograd.modes", "autograd.graph", "autograd.alongside"),
     ("holder", "tensor", "tensor_types", "printing"),
     ("plan", "promotion", "call", "written", "op", "inplace"),
     (*(f.__name__.removeprefix("tinygrad_edu.") for f in FAMILIES), "ops"),
-    ("autograd", "serialization", "random", "linalg", "fft", "special", "signal", "lowrank"),
+    # `distributed` stands below `nn` and `utils`: it needs tensors alone, and they have parts that span processes
+    ("autograd", "serialization", "random", "linalg", "fft", "special", "signal", "lowrank", "distributed"),
     ("nn.functional", "nn.init", "nn.parameter", "nn.modules", "nn.parallel", "nn.attention", "nn.utils", "nn"),
     (
-        *("optim", "utils", "amp", "cuda", "accelerator", "distributions", "func", "sparse", "jit", "recorded", "compiler"),
+        *(
+            "optim",
+            "utils",
+            "amp",
+            "cuda",
+            "accelerator",
+            "distributions",
+            "func",
+            "sparse",
+            "jit",
+            "recorded",
+            "compiler",
+        ),
         *(
             "backends",
             "fx",
@@ -37,9 +50,8 @@ ROWS: tuple[tuple[str, ...], ...] = (
             "xpu",
         ),
     ),
-    ("viz", "datasets", "distributed"),
-    ("learn",),
-    ("", "compat", "pytest_plugin", "pytest_flag", "train", "cli", "__main__"),
+    ("viz", "datasets"),
+    ("", "compat", "pytest_plugin", "pytest_flag", "train", "companions", "grammar", "learn", "cli", "__main__"),
 )
 PLACES = {name: (row, column) for row, names in enumerate(ROWS) for column, name in enumerate(names)}
 

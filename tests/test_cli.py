@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tinygrad_edu import cli
+from tinygrad_edu import cli, companions
+from tinygrad_edu.errors import alike
 
 HERE = str(Path(cli.__file__).parent.parent)
 ENVIRONMENT = {**os.environ, "PYTHONPATH": HERE, "OMP_NUM_THREADS": "1"}
@@ -239,3 +241,183 @@ def test_the_pytest_flag_does_nothing_unless_it_is_given(tmp_path: Path) -> None
     command = [sys.executable, "-m", "pytest", "-p", "tinygrad_edu.pytest_flag", "-p", "no:cacheprovider", "."]
     done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0 and "torch: tinygrad_edu" not in done.stdout, done.stdout + done.stderr
+
+
+# --- what is not known, and what cannot be written -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["trian"], "there is no command 'trian' (did you mean train?); there are run, graph, train"),
+        (["train", "digits", "--epoch", "3"], "there is no option '--epoch' (did you mean --epochs?)"),
+        (["train", "moons", "--epochs", "many"], "argument --epochs: invalid int value: 'many'"),
+        (["run", "--sumary", "train.py"], "there is no option '--sumary' (did you mean --summary?)"),
+        (["check", "--jsn", "."], "there is no option '--jsn' (did you mean --json?)"),
+        (["graph"], "the following arguments are required: TARGET; see tinygrad-edu graph --help"),
+        ([], "the following arguments are required: COMMAND; see tinygrad-edu --help"),
+    ],
+)
+def test_what_is_not_understood_is_one_sentence(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(arguments)
+    assert end.value.code == 2
+    told = capsys.readouterr()
+    assert told.err.startswith(f"tinygrad-edu: {said}") and told.err.count("\n") == 1 and not told.out
+
+
+@pytest.mark.parametrize("command", ["run", "graph", "train", "check", "bench", "lessons"])
+def test_every_command_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main([command, "--help"])
+    assert end.value.code == 0 and f"  python -m tinygrad_edu {command} " in capsys.readouterr().out
+
+
+def test_the_nearest_is_only_told_where_there_is_one() -> None:
+    assert alike("digts", ["moons", "digits"]) == " (did you mean digits?)"
+    assert alike("zebra", ["moons", "digits"]) == ""
+
+
+def full(path: object, *args: object, **options: object) -> None:
+    """What writing does where there is no room left."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_while_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tinygrad_edu.train.results.gradient_report", full)
+    assert cli.main(["train", "moons", "--epochs", "1", "--out", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f"tinygrad-edu: the folder {tmp_path} cannot be written to: No space left on device\n"
+    )
+    assert {path.name for path in tmp_path.iterdir()} >= {"checkpoint.pt", "model.pt"}
+    assert not list(tmp_path.glob("part-*")) and not (tmp_path / "gradcheck.txt").exists()
+
+
+def test_a_file_where_a_folder_is_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "there").write_text("mine")
+    for arguments in (["train", "moons", "--epochs", "1"], ["lessons", "05"]):
+        assert cli.main([*arguments, "--out", str(tmp_path / "there")]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and str(tmp_path / "there") in said and "Traceback" not in said
+    assert (tmp_path / "there").read_text() == "mine"
+
+
+def test_training_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "moons", "--epochs", "2", "--json", "--out", str(tmp_path)]) == 0
+    first, second, files = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["epoch"], second["epoch"]) == (1, 2) and 0 < second["loss"] < first["loss"]
+    assert files[str(tmp_path / "model.pt")] == "written"
+    assert all(Path(path).exists() == (what == "written") for path, what in files.items())
+
+
+# --- graph ---------------------------------------------------------------------------------------------------------------------------
+
+
+LONG = """
+import sys, torch
+torch.manual_seed(0)
+net = torch.nn.Linear(3, 2)
+optimizer = torch.optim.SGD(net.parameters(), 0.1)
+for step in range(int(sys.argv[1])):
+    optimizer.zero_grad()
+    net(torch.ones(4, 3)).square().mean().backward()
+    optimizer.step()
+    print(step + 1, flush=True)
+"""
+
+
+def test_graph_ends_the_program_when_the_step_is_drawn(tmp_path: Path) -> None:
+    program(tmp_path, LONG, "train.py")
+    done = run("graph", "train.py", "-o", "third.dot", "--step", "3", "1000000", cwd=tmp_path)
+    assert done.stdout == "1\n2\n" and done.stderr == "tinygrad-edu: wrote third.dot\n"
+    assert "Linear" in (tmp_path / "third.dot").read_text()
+    done = run("graph", "--out=a.dot", "--play", "step.html", "train.py", "1000000", cwd=tmp_path)
+    assert done.stderr == "tinygrad-edu: wrote a.dot\ntinygrad-edu: wrote step.html\n"
+    assert "<script" in (tmp_path / "step.html").read_text()
+
+
+def test_graph_of_a_step_that_never_comes(tmp_path: Path) -> None:
+    program(tmp_path, LONG, "train.py")
+    done = run("graph", "train.py", "-o", "g.dot", "--step", "9", "2", cwd=tmp_path, code=1)
+    assert done.stderr == "tinygrad-edu: there is no step 9 to look at: the program has made 2 steps\n"
+    assert not (tmp_path / "g.dot").exists()
+
+
+def test_graph_of_a_module(tmp_path: Path) -> None:
+    program(tmp_path, LONG, "training.py")
+    done = run("graph", "-m", "-o", "g.dot", "training", "5", cwd=tmp_path)
+    assert done.stdout == "" and done.stderr == "tinygrad-edu: wrote g.dot\n"
+
+
+def test_a_picture_that_nothing_can_draw_is_told_before_the_program_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tinygrad_edu.viz.rendering.can_draw", lambda: False)
+    path = program(tmp_path, "raise SystemExit('it ran')")
+    assert cli.main(["graph", path, "-o", str(tmp_path / "g.png")]) == 2
+    said = capsys.readouterr().err
+    assert 'pip install "tinygrad_edu[viz]"' in said and "it ran" not in said and said.count("\n") == 1
+
+
+def test_a_picture_on_a_full_disk(tmp_path: Path) -> None:
+    filled = LONG.replace("import sys, torch\n", "import os, sys, torch\nos.replace = None\n")
+    full = "def full(*a):\n    raise OSError(28, 'No space left on device')\nos.replace = full\n"
+    program(tmp_path, filled.replace("os.replace = None\n", full), "train.py")
+    done = run("graph", "train.py", "-o", "g.dot", "5", cwd=tmp_path, code=1)
+    assert done.stderr == "tinygrad-edu: graph: g.dot: No space left on device\n"
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".pyc"] == ["train.py"]
+
+
+# --- lessons and benchmarks ----------------------------------------------------------------------------------------------------------
+
+
+def test_lessons_are_copied_and_never_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "mine"
+    assert cli.main(["lessons", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert f"jupyter lab {out}" in said and "pip install" in said
+    names = sorted(path.name for path in out.iterdir())
+    assert names == [path.name for path in companions.lessons()] and "05_build_the_engine.ipynb" in names
+    mine = out / "05_build_the_engine.ipynb"
+    mine.write_text("my answers")
+    assert cli.main(["lessons", "05", "--out", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"written": [], "kept": [str(mine)]}
+    assert mine.read_text() == "my answers"
+    assert cli.main(["lessons", "05", "--out", str(out)]) == 0
+    assert "it is kept (--force replaces it)" in capsys.readouterr().err
+    assert cli.main(["lessons", "05", "--out", str(out), "--force"]) == 0
+    assert json.loads(mine.read_text())["nbformat"] == 4
+
+
+def test_lessons_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["lessons", "--list", "--json"]) == 0
+    assert {"number": "05", "title": "build the engine"} in json.loads(capsys.readouterr().out)
+    assert cli.main(["lessons", "77", "--out", str(tmp_path / "x")]) == 2
+    assert "there is no lesson 77; there are 01, " in capsys.readouterr().err and not (tmp_path / "x").exists()
+
+
+def test_lessons_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(companions.os, "replace", full)
+    assert cli.main(["lessons", "--out", str(tmp_path)]) == 2
+    assert "cannot be written to" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_bench_hands_its_options_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = []
+
+    def instead(command: list[str], cwd: Path, check: bool) -> subprocess.CompletedProcess:
+        asked.append((command[1:], cwd))
+        return subprocess.CompletedProcess(command, 3)
+
+    monkeypatch.setattr(companions.subprocess, "run", instead)
+    assert cli.main(["bench", "--quick", "--only", "gpt"]) == 3
+    assert asked == [(["-m", "benchmarks", "--quick", "--only", "gpt"], Path(HERE))]
+    monkeypatch.setattr(companions, "CLONE", Path("/nowhere"))
+    assert cli.main(["bench"]) == 2
+    assert "a clone of the repository" in capsys.readouterr().err and len(asked) == 1

@@ -434,3 +434,13 @@ def test_what_is_no_view_does_not_share_memory(function: Callable) -> None:
     y = wrap(np.ones((1, 2, 3, 3)))
     function(y).zero_()
     assert y.array.all()
+
+
+def test_data_has_a_counter_of_its_own():
+    """As in PyTorch: who writes through `.data` goes past the checks, on purpose."""
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    y = (x * x).sum()
+    x.data[0] = 5
+    assert x._version == 0 and x.tolist() == [5, 2]
+    y.backward()
+    assert x.grad.tolist() == [10, 4]

@@ -132,7 +132,9 @@ def _bench(options: argparse.Namespace) -> int:
 def _lessons(options: argparse.Namespace) -> int:
     if options.list:
         found = [{"number": path.name[:2], "title": companions.title(path)} for path in companions.lessons()]
-        print(json.dumps(found, indent=2) if options.json else "\n".join("{number}  {title}".format(**o) for o in found))
+        print(
+            json.dumps(found, indent=2) if options.json else "\n".join("{number}  {title}".format(**o) for o in found)
+        )
         return 0
     written, kept = companions.copied(Path(options.out), options.numbers, options.force)
     if options.json:

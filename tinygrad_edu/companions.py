@@ -32,27 +32,32 @@ def copied(folder: Path, numbers: Sequence[str] = (), force: bool = False) -> tu
     """Copy the lessons of these numbers; those that were written, and those that were kept since they differ."""
     there = lessons()
     chosen = [path for path in there if not numbers or path.name[:2] in numbers]
-    unknown = [number for number in numbers if number not in {path.name[:2] for path in there}]
-    if unknown or not there:
-        known = ", ".join(path.name[:2] for path in there) or "none"
-        raise Mistake(f"there is no lesson {', '.join(unknown)}; there are {known}".replace(" ;", ";"))
-    if folder.exists() and not folder.is_dir():
-        raise Mistake(f"{folder} is a file; name another folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    known = [path.name[:2] for path in there]
+    if unknown := [number for number in numbers if number not in known]:
+        raise Mistake(f"there is no lesson {', '.join(unknown)}; there are {', '.join(known)}")
     written, kept = [], []
-    for source in chosen:
-        target, text = folder / source.name, source.read_bytes()
-        if target.exists() and not force and target.read_bytes() != text:
-            kept.append(target)
-            continue
-        part = target.with_suffix(".part")  # the whole file or nothing
-        try:
-            part.write_bytes(text)
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
-        written.append(target)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for source in chosen:
+            target = folder / source.name
+            if target.exists() and not force and target.read_bytes() != source.read_bytes():
+                kept.append(target)
+            else:
+                _copy(source, target)
+                written.append(target)
+    except OSError as error:
+        raise Mistake(f"the lessons cannot be written to {folder}: {error.strerror}") from error
     return written, kept
+
+
+def _copy(source: Path, target: Path) -> None:
+    """The whole file or nothing."""
+    part = target.with_suffix(".part")
+    try:
+        part.write_bytes(source.read_bytes())
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def benchmarked(args: Sequence[str]) -> int:

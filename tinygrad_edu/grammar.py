@@ -157,7 +157,7 @@ def parser() -> argparse.ArgumentParser:
             "-m", dest="as_module", action="store_true", help="TARGET is a module's name, as for `python -m`"
         )
         each.add_argument("target", metavar="TARGET", help="the program's file")
-        each.add_argument("args", metavar="ARGS", nargs="*", help="what the program is given")
+        each.add_argument("args", metavar="ARGS", nargs="*", default=[], help="what the program is given")
 
     train = command(
         "train",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import devices, dtypes
-from .autograd import graph
+from .autograd import alongside, graph
 from .autograd.graph import Handle, Node, Version, walk
 from .errors import NO_LEAF, describe, message
 from .holder import Holder, legacy_constructor
@@ -144,8 +144,8 @@ class Tensor(Methods):
 
     @property
     def data(self) -> Tensor:
-        """The same memory without the graph. Writing through it is seen by the checks of saved values."""
-        return self.detach()
+        """The same memory without the graph; as in PyTorch, writes through it go past the checks of saved values."""
+        return wrap(self.array)
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -437,7 +437,8 @@ def run_backward(
     roots = [root(t, g, create_graph, "backward") for t, g in zip(tensors, gradients, strict=True)]
     retain = create_graph if retain_graph is None else retain_graph
     if inputs is None:
-        walk(roots, create_graph=create_graph, retain_graph=retain)
+        with alongside.accompanied(roots):
+            walk(roots, create_graph=create_graph, retain_graph=retain)
         return
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     if not inputs:

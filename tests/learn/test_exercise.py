@@ -71,7 +71,7 @@ def test_right_answers_in_other_clothes(answer: Any, expected: Any, capsys: Any)
         ((3, 2), (2, 3), "opposite order"),
         ((2, 3, 1), (2, 3), "2 values are wanted, and this has 3"),
         ((2, 4), (2, 3), "value 1: 4 is too large"),
-        (5, (5,), "1 values are wanted"),
+        (5, (5,), "1 value is wanted, in a tuple, and this is 5"),
         ("tanh", "relu", "'tanh' is not it"),
         (False, True, "False is not it"),
         (torch.ones(2), True, "is not it"),

@@ -215,7 +215,8 @@ class OneStep(Witness):
             self.said.append(make())
         except Exception as error:
             self.failed = True
-            self.said.append(f"{what}: {error}")
+            why = f"{getattr(self.looks, what)}: {error.strerror}" if isinstance(error, OSError) else error
+            self.said.append(f"{what}: {why}")
 
 
 @contextmanager

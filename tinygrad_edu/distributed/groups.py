@@ -55,10 +55,10 @@ class ProcessGroup:
         start: Callable[[], Done],
         finish: Callable[[], None] = lambda: None,
         everyone: bool = True,
-        checked: bool = True,
+        compared: bool = True,
     ) -> Work:
         """Begin a transfer, in debug mode once all have said that they begin the same."""
-        if checked and self.size() > 1 and check.get_debug_level() is check.DebugLevel.DETAIL:
+        if compared and self.size() > 1 and check.get_debug_level() is check.DebugLevel.DETAIL:
             check.compare(what, self.cpu, self.ranks, self.seconds)
         return Work(what, start(), finish, self.seconds, lambda: transport.gone(everyone))
 
@@ -130,9 +130,9 @@ def init_process_group(
     if not names <= BACKENDS:
         raise ValueError(f"init_process_group: there is no backend {backend!r}; write 'mpi', 'nccl', 'gloo' or 'single'")
     here = launch.place()
-    asked = world_size if world_size > 0 else int(os.environ.get("WORLD_SIZE", here.size))
     cpu = _way(here, names)
-    _compare(here._replace(rank=cpu.rank, size=cpu.size), here, asked, rank)
+    asked = world_size if world_size > 0 else 1 if "single" in names else int(os.environ.get("WORLD_SIZE", here.size))
+    _compare(here.size, cpu, asked, rank)
     here = here._replace(rank=cpu.rank, size=cpu.size)
     launch.join_the_others(here)
     over_nccl = cpu.size > 1 and names & {"nccl", "undefined"} and devices.cuda_is_available()
@@ -149,15 +149,15 @@ def _way(here: launch.Place, names: set[str]) -> Transport:
     return found if found.size > 1 else Alone()
 
 
-def _compare(found: launch.Place, here: launch.Place, asked: int, rank: int) -> None:
+def _compare(started: int, found: Transport, asked: int, rank: int) -> None:
     """Raise if there are not as many processes as there are said to be."""
-    if here.size > 1 and found.size == 1 and asked != 1:
+    if started == asked and found.size == 1 != asked:
         raise RuntimeError(
-            f"init_process_group: {here.size} processes were started, and MPI knows of one; the mpiexec that has started "
+            f"init_process_group: {started} processes were started, and MPI knows of one: the mpiexec that has started "
             f"them is not that of the MPI under mpi4py; write {launch.find_mpiexec()} in its place"
         )
     if asked != found.size:
-        start = f"python -m tinygrad_edu launch -n {asked} train.py (or mpiexec -n {asked} python train.py)"
+        start = f"python -m tinygrad_edu launch -n {asked} train.py, or mpiexec -n {asked} python train.py"
         raise NotImplementedError(
             f"init_process_group: {asked} processes were asked for, and {found.size} started; write {start}"
         )
@@ -256,7 +256,9 @@ def new_group(
     chosen = list(range(world.size())) if ranks is None else sorted(ranks)
     if len(set(chosen)) != len(chosen) or not all(0 <= r < world.size() for r in chosen):
         raise ValueError(f"new_group: ranks {ranks} are not different numbers from 0 to {world.size() - 1}")
-    cpu = Alone() if chosen == [world.rank()] and world.size() == 1 else world.cpu.part(chosen)
+    if world.size() > 1 and check.get_debug_level() is check.DebugLevel.DETAIL:
+        check.compare(f"new_group({chosen})", world.cpu, world.ranks, world.seconds)
+    cpu = world.cpu.part(chosen)
     if cpu is None:
         return GroupMember.NON_GROUP_MEMBER
     cuda = world.cuda if len(chosen) == world.size() else None

@@ -45,10 +45,11 @@ def _mappings(answer: Any, expected: Mapping, atol: float) -> str:
 def _sequences(answer: Any, expected: tuple | list, atol: float) -> str:
     if isinstance(answer, (Tensor, np.ndarray)) and answer.ndim == 1:
         answer = answer.tolist()
+    wanted = "1 value is wanted" if len(expected) == 1 else f"{len(expected)} values are wanted"
     if not isinstance(answer, (tuple, list)):
-        return f"{len(expected)} values are wanted, in a {type(expected).__name__}, and this is {_short(answer)}"
+        return f"{wanted}, in a {type(expected).__name__}, and this is {_short(answer)}"
     if len(answer) != len(expected):
-        return f"{len(expected)} values are wanted, and this has {len(answer)}"
+        return f"{wanted}, and this has {len(answer)}"
     if all(isinstance(v, int) for v in (*answer, *expected)) and list(answer) == list(expected)[::-1] != list(expected):
         return "the right values in the opposite order"
     for i, (a, e) in enumerate(zip(answer, expected, strict=True)):

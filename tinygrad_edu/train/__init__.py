@@ -54,12 +54,16 @@ def train(
     try:
         for numbers in training.run(path):
             print(json.dumps(numbers) if as_json else LINE.format(**numbers), flush=True)
+        results = list(write_results(training, out))
+    except BrokenPipeError:  # it is the output that nobody reads any more
+        raise
+    except OSError as error:
+        raise Mistake(f"the folder {out} cannot be written to: {error.strerror}") from error
     except KeyboardInterrupt:
         if training.epoch:
             print(f"\nthe state after epoch {training.epoch} is kept in {path}; go on with:", file=sys.stderr)
             print(f"  python -m tinygrad_edu train {task.name} --out {out} --resume", file=sys.stderr)
         raise
-    results = list(write_results(training, out))
     if as_json:
         print(json.dumps({str(path): why or "written" for path, why in results}))
     else:
@@ -91,7 +95,9 @@ def _continued(asked: Options, before: Options) -> Options:
 def _check(options: Options, models: list[str]) -> None:
     for what, value, known in (("model", options.model, models), ("optimizer", options.optimizer, list(OPTIMIZERS))):
         if value not in known:
-            raise Mistake(f"{options.task} has no {what} {value!r}{alike(str(value), known)}; it has {', '.join(known)}")
+            raise Mistake(
+                f"{options.task} has no {what} {value!r}{alike(str(value), known)}; it has {', '.join(known)}"
+            )
     for what, number in (("epochs", options.epochs), ("lr", options.lr), ("batch-size", options.batch_size)):
         if number is None or number <= 0:
             raise Mistake(f"--{what} must be greater than 0, not {number}")

@@ -13,6 +13,7 @@ from ..tensor import Tensor
 from .figures import MARKERS, Plot, line_style, panels, style
 
 BINS = 40
+MANY = 6  # curves from which the legend stands beside them
 FEW = 12  # points of a curve up to which each is marked
 
 Series = list[tuple[float, Any]]  # step and value
@@ -150,7 +151,8 @@ class History:
         if _whole(lines.values()):
             ax.xaxis.get_major_locator().set_params(integer=True)
         if list(lines) != [title]:
-            ax.legend(frameon=True, ncols=1 + (len(lines) > 6))
+            many = len(lines) > MANY
+            ax.legend(frameon=True, **({"loc": "center left", "bbox_to_anchor": (1, 0.5)} if many else {}))
 
     def _something(self, kept: dict, how: str) -> None:
         if not kept:

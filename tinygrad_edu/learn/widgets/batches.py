@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ...random import Generator
-from ...utils.data import DataLoader
+from ...utils.data import DataLoader, Dataset
 from ..widget import Widget
 
 SAMPLES, EPOCHS = 60, 6
@@ -59,8 +59,18 @@ def orders(seed: int = 7) -> list[list[int]]:
     """The samples in the order in which a shuffling loader deals them, for each epoch."""
     generator = Generator()
     generator.manual_seed(seed)
-    loader = DataLoader(range(SAMPLES), batch_size=None, shuffle=True, generator=generator)  # type: ignore[arg-type]
+    loader: DataLoader = DataLoader(Numbers(), batch_size=None, shuffle=True, generator=generator)
     return [[int(i) for i in loader] for _ in range(EPOCHS)]
+
+
+class Numbers(Dataset):
+    """Each sample is its own number."""
+
+    def __len__(self) -> int:
+        return SAMPLES
+
+    def __getitem__(self, i: int) -> int:
+        return i
 
 
 __all__ = ["shuffle_and_batch"]

@@ -30,7 +30,7 @@ function chart({ title, across, lines, upto, logarithmic, marks = [] }) {
   const svg = make("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", class: "chart" }, make("title", {}, title));
   for (const value of ticks(low, high, log)) {
     svg.append(make("line", { class: "grid", x1: LEFT, x2: WIDE - 12, y1: up(value), y2: up(value) }));
-    svg.append(make("text", { class: "tick", x: LEFT - 6, y: up(value) + 4, "text-anchor": "end" }, number(value, 3)));
+    svg.append(make("text", { class: "tick", x: LEFT - 6, y: up(value) + 4, "text-anchor": "end" }, number(value, 3).replace(/\.?0+e/, "e")));
   }
   for (const step of ticks(from, to).filter((step) => to - from < 1 || Number.isInteger(step)))
     svg.append(make("text", { class: "tick", x: right(step), y: HIGH - BOTTOM + 16, "text-anchor": "middle" }, number(step)));

@@ -10,6 +10,7 @@ from typing import Any
 from ... import nn
 from ...autograd.modes import no_grad
 from ...errors import message
+from ...nn.modules.module import Module
 from ...ops import tensor
 from ...random import get_rng_state, manual_seed, randn, set_rng_state
 from ...tensor import Tensor
@@ -26,7 +27,7 @@ class Opened:
     lines   `name = expression`, each with a word on it; the last name is the result
     """
 
-    make: Callable[[], nn.Module]
+    make: Callable[[], Module]
     text: str
     inputs: dict[str, Tensor]
     lines: Sequence[tuple[str, str]]
@@ -71,14 +72,28 @@ def _examples() -> dict[str, Opened]:
             lambda: nn.Linear(3, 2),
             "nn.Linear(3, 2)",
             {"x": x},
-            [("products = x @ weight.T", "each output is a weighted sum of the inputs"), ("out = products + bias", "the bias is broadcast over the rows")],
+            [
+                ("products = x @ weight.T", "each output is a weighted sum of the inputs"),
+                ("out = products + bias", "the bias is broadcast over the rows"),
+            ],
         ),
-        "ReLU": Opened(nn.ReLU, "nn.ReLU()", {"x": x}, [("positive = x > 0", "a mask of 0 and 1"), ("out = x * positive", "what is negative becomes 0")]),
+        "ReLU": Opened(
+            nn.ReLU,
+            "nn.ReLU()",
+            {"x": x},
+            [("positive = x > 0", "a mask of 0 and 1"), ("out = x * positive", "what is negative becomes 0")],
+        ),
         "BatchNorm1d": Opened(
-            lambda: nn.BatchNorm1d(3), "nn.BatchNorm1d(3), in training", {"x": x}, [(line.format("0"), why) for line, why in normalized]
+            lambda: nn.BatchNorm1d(3),
+            "nn.BatchNorm1d(3), in training",
+            {"x": x},
+            [(line.format("0"), why) for line, why in normalized],
         ),
         "LayerNorm": Opened(
-            lambda: nn.LayerNorm(3), "nn.LayerNorm(3)", {"x": x}, [(line.format("1, keepdim=True"), why) for line, why in normalized]
+            lambda: nn.LayerNorm(3),
+            "nn.LayerNorm(3)",
+            {"x": x},
+            [(line.format("1, keepdim=True"), why) for line, why in normalized],
         ),
         "Embedding": Opened(
             lambda: nn.Embedding(5, 3),
@@ -91,9 +106,15 @@ def _examples() -> dict[str, Opened]:
             "nn.Conv2d(1, 2, 3)",
             {"x": picture},
             [
-                ("windows = x.unfold(2, 3, 1).unfold(3, 3, 1)", "a 3 × 3 window at each of 3 × 3 places: a view, nothing is copied"),
+                (
+                    "windows = x.unfold(2, 3, 1).unfold(3, 3, 1)",
+                    "a 3 × 3 window at each of 3 × 3 places: a view, nothing is copied",
+                ),
                 ("rows = windows.reshape(9, 9)", "one row for each place, the window laid flat"),
-                ("products = rows @ weight.reshape(2, 9).T + bias", "a convolution is a Linear that every window goes through"),
+                (
+                    "products = rows @ weight.reshape(2, 9).T + bias",
+                    "a convolution is a Linear that every window goes through",
+                ),
                 ("out = products.T.reshape(1, 2, 3, 3)", "back to two pictures"),
             ],
         ),
@@ -103,7 +124,10 @@ def _examples() -> dict[str, Opened]:
             {"x": randn(1, 1, 4, 4)},
             [
                 ("blocks = x.reshape(1, 1, 2, 2, 2, 2)", "rows and columns in pairs"),
-                ("together = blocks.permute(0, 1, 2, 4, 3, 5).reshape(1, 1, 2, 2, 4)", "the four numbers of a block side by side"),
+                (
+                    "together = blocks.permute(0, 1, 2, 4, 3, 5).reshape(1, 1, 2, 2, 4)",
+                    "the four numbers of a block side by side",
+                ),
                 ("out = together.amax(-1)", "the largest of each four"),
             ],
         ),
@@ -132,7 +156,7 @@ def _examples() -> dict[str, Opened]:
                 ("out = -chosen.mean()", "far below 0 where the right class seemed unlikely"),
             ],
         ),
-    }  # fmt: skip
+    }
 
 
 def layers_opened(examples: dict[str, Opened] | None = None) -> Widget:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from ... import distributed
+from ...distributed.groups import here_or_alone
+from ...distributed.nn import all_reduce
 from ...dtypes import int64
-from ...ops import empty, ones, tensor, zeros
+from ...ops import empty, ones, rsqrt, tensor, zeros
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
@@ -128,7 +131,7 @@ class BatchNorm3d(_BatchNorm):
 
 
 class SyncBatchNorm(_BatchNorm):
-    """Batch normalization over all processes; with one process, batch normalization."""
+    """Batch normalization by the statistics of all processes' batches together; with one process, batch normalization."""
 
     def __init__(
         self,
@@ -151,6 +154,34 @@ class SyncBatchNorm(_BatchNorm):
             raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
         if not input.size(1):
             raise ValueError("SyncBatchNorm number of input channels should be non-zero")
+
+    def forward(self, input: Tensor) -> Tensor:
+        group = here_or_alone(self.process_group)
+        if not self.training or group.size() == 1:
+            return super().forward(input)
+        self._check_input_dim(input)
+        axes, per_channel = (0, *range(2, input.dim())), (1, -1, *[1] * (input.dim() - 2))
+        count = tensor([input.numel() / input.size(1)], dtype=input.dtype, device=input.device)
+        distributed.all_reduce(count, group=group)
+        if count.item() <= 1:
+            shape = list(input.shape)
+            raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape} in all processes")
+        mean = all_reduce(input.sum(axes), group=group) / count
+        centred = input - mean.reshape(per_channel)
+        var = all_reduce((centred * centred).sum(axes), group=group) / count
+        self._follow(mean.detach(), (var * (count / (count - 1))).detach())
+        out = centred * rsqrt(var + self.eps).reshape(per_channel)
+        out = out if self.weight is None else out * self.weight.reshape(per_channel)
+        return out if self.bias is None else out + self.bias.reshape(per_channel)
+
+    def _follow(self, mean: Tensor, var: Tensor) -> None:
+        """Move the running statistics towards those of the batch."""
+        if not self.track_running_stats:
+            return
+        self.num_batches_tracked.add_(1)
+        factor = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean, factor)
+        self.running_var.lerp_(var, factor)
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:

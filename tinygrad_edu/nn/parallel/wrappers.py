@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..modules.module import Module
@@ -30,37 +29,6 @@ class DataParallel(_Wrapper):
         self.output_device = output_device if output_device is not None else next(iter(self.device_ids), None)
 
 
-class DistributedDataParallel(_Wrapper):
-    """PyTorch averages gradients over processes; in a group of one they are the average already."""
-
-    def __init__(
-        self,
-        module: Module,
-        device_ids: Sequence[Any] | None = None,
-        output_device: Any = None,
-        dim: int = 0,
-        broadcast_buffers: bool = True,
-        **further: Any,
-    ) -> None:
-        super().__init__()
-        if not any(p.requires_grad for p in module.parameters()):
-            raise RuntimeError(
-                "DistributedDataParallel is not needed when a module doesn't have any parameter that requires a gradient."
-            )
-        self.module, self.dim = module, dim
-        self.device_ids, self.output_device = device_ids, output_device
-        self.require_backward_grad_sync = True
-
-    @contextlib.contextmanager
-    def no_sync(self) -> Iterator[None]:
-        """Inside the block gradients are not averaged."""
-        before, self.require_backward_grad_sync = self.require_backward_grad_sync, False
-        try:
-            yield
-        finally:
-            self.require_backward_grad_sync = before
-
-
 def data_parallel(
     module: Module,
     inputs: Any,
@@ -74,4 +42,4 @@ def data_parallel(
     return module(*inputs, **(module_kwargs or {}))
 
 
-__all__ = ["DataParallel", "DistributedDataParallel", "data_parallel"]
+__all__ = ["DataParallel", "data_parallel"]

@@ -2,7 +2,7 @@
 const { side, mean, std } = network.facts;
 const CELL = Math.floor(320 / side), SIZE = CELL * side, byCell = side < 8, PEN = SIZE / 12, FINE = 4;
 
-make("p", { textContent: byCell ? "Click or draw cells, or take an example." : "Draw, or take an example." });
+make("p", { textContent: byCell ? "Click or draw cells (or arrow keys and space), or take an example." : "Draw, or take an example." });
 const row = make("div", { className: "row" });
 const left = make("div", {}, row), right = make("div", {}, row);
 const canvas = make("canvas", { width: SIZE, height: SIZE, id: "paper", ariaLabel: "drawing area", tabIndex: 0 }, left);
@@ -117,6 +117,20 @@ canvas.addEventListener("pointerdown", (event) => {
   draw([x, y]);
 });
 canvas.addEventListener("pointermove", (event) => event.buttons && draw(place(event)));
+let cell = [0, 0]; // where the keyboard is
+canvas.addEventListener("keydown", (event) => {
+  const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+  if (!byCell || (!move && event.key !== " ")) return;
+  event.preventDefault();
+  if (move) cell = cell.map((at, axis) => Math.min(side - 1, Math.max(0, at + move[axis])));
+  const number = cell[1] * side + cell[0];
+  if (!move) pixels[number] = pixels[number] > 0.5 ? 0 : 1;
+  plot(paper, CELL);
+  paper.strokeStyle = getComputedStyle(document.body).getPropertyValue("--best");
+  paper.lineWidth = 3;
+  paper.strokeRect(cell[0] * CELL + 2, cell[1] * CELL + 2, CELL - 4, CELL - 4);
+  classify();
+});
 clear.addEventListener("click", () => { shown = -1; wipe(); });
 next.addEventListener("click", () => {
   shown = (shown + 1) % network.examples.length;
