@@ -601,10 +601,7 @@ w = torch.tensor([0.5, -1.5], requires_grad=True)
 c = torch.tensor(0.2, requires_grad=True)
 inputs = torch.tensor([[2.0, 1.0], [0.5, 3.0]])
 out = ((inputs * w).sum(1) + c).tanh().sum()
-try:
-    display(draw(out, names={"w": w, "c": c, "inputs": inputs}))  # noqa: F821
-except ImportError as error:
-    print(error)
+draw(out, names={"w": w, "c": c, "inputs": inputs})
 
 # %% [markdown]
 # ## 7. Break the real engine

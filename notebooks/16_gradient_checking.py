@@ -538,11 +538,8 @@ predict(
     "no",
     {
         "yes": "All values are then between -0.4 and 0.4 or so, where the line is not cut off and the rule is right.",
-        "no": (
-            "The sample never reaches the cut. A check finds only what its sample "
-            "can show: choose samples that visit "
-            "every branch, and shapes that are all different."
-        ),
+        "no": "The sample never reaches the cut. A check finds only what its sample can show: choose samples that visit "
+        "every branch, and shapes that are all different.",
     },
 )
 

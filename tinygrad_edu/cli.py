@@ -67,6 +67,25 @@ def _run(options: argparse.Namespace) -> int:
     return code or int(options.command == "graph" and looks.failed)
 
 
+def _launch(options: argparse.Namespace) -> int:
+    from .distributed import launch
+
+    wrong = "" if options.as_module else _unreadable(options.target, folders=False)
+    if options.processes < 1:
+        wrong = f"-n {options.processes}: at least one process is needed"
+    elif options.processes > 1:
+        wrong = wrong or launch.missing()
+    if wrong:
+        return _mistake(wrong)
+    if options.debug:
+        os.environ["TORCH_DISTRIBUTED_DEBUG"] = "DETAIL"
+    program = [*["-m"] * options.as_module, options.target, *options.args]
+    if options.processes > 1:
+        return launch.launch(options.processes, program)
+    launch.join_the_others(launch.place())
+    return main(["run", *program])
+
+
 def _unlookable(options: argparse.Namespace) -> str:
     """What is wrong with what is to be looked at, before the program runs for nothing."""
     if options.step < 1:
@@ -91,9 +110,11 @@ def _unlookable(options: argparse.Namespace) -> str:
 
 
 def _looks_of(options: argparse.Namespace) -> Any:
-    """What looks at the program, None if nothing does."""
+    """What looks at the program, None if nothing does. Of several processes the first is looked at."""
+    from .distributed import launch
+
     chosen = {name: getattr(options, name) for name in LOOKS if getattr(options, name, None)}
-    if not chosen:
+    if not chosen or launch.place().rank:
         return None
     from .compat.looks import Looks
 
@@ -194,6 +215,7 @@ def information() -> dict[str, Any]:
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": _run,
     "graph": _run,
+    "launch": _launch,
     "train": _train,
     "check": _check,
     "bench": _bench,

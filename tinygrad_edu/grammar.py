@@ -12,6 +12,7 @@ from .errors import alike
 EXAMPLES = """examples:
   python -m tinygrad_edu run train.py --epochs 3      a PyTorch program, unchanged, on this engine
   python -m tinygrad_edu run -m pytest tests/         a test suite that imports torch
+  python -m tinygrad_edu launch -n 4 train.py         the same in four processes, over MPI
   python -m tinygrad_edu check project/               which names of torch it uses, and which are missing
   python -m tinygrad_edu graph train.py -o graph.svg  the picture of a program's first training step
   python -m tinygrad_edu train digits                 train a network by name, and look at everything about it
@@ -37,6 +38,13 @@ GRAPH_EXAMPLES = """examples:
 
 The program runs until the step has been made, and ends there; `run --graph` lets it go on to its own end. Whose an
 option is that stands behind the file is told by `run --help`.
+"""
+LAUNCH_EXAMPLES = """examples:
+  python -m tinygrad_edu launch -n 4 train.py --epochs 3
+  python -m tinygrad_edu launch -n 2 --debug -m package.train
+
+It is `mpiexec -n 4 python -m tinygrad_edu run train.py`, with one thread for matrix products in each process if
+OMP_NUM_THREADS does not say otherwise. On several machines call mpiexec yourself. One process needs no MPI.
 """
 TRAIN_EXAMPLES = """examples:
   python -m tinygrad_edu train digits
@@ -108,12 +116,20 @@ def picture() -> argparse.ArgumentParser:
     return flags
 
 
+def processes() -> argparse.ArgumentParser:
+    """How many processes there are to be."""
+    flags = Parser(add_help=False, allow_abbrev=False)
+    flags.add_argument("-n", dest="processes", type=int, required=True, metavar="N", help="how many processes")
+    flags.add_argument("--debug", action="store_true", help="compare the processes' calls before each of them")
+    return flags
+
+
 def _of_a_step(group: argparse._ActionsContainer) -> None:
     group.add_argument("--play", metavar="FILE", help="a page that steps forward and back through it: .html")
     group.add_argument("--step", type=int, default=1, metavar="N", help="which step; one ends at optimizer.step()")
 
 
-FLAGS = {"run": looks, "graph": picture}  # of the commands that run a program, which has arguments of its own
+FLAGS = {"run": looks, "graph": picture, "launch": processes}  # of the commands that run a program, which has arguments of its own
 
 
 def parser() -> argparse.ArgumentParser:
@@ -152,7 +168,14 @@ def parser() -> argparse.ArgumentParser:
         GRAPH_EXAMPLES,
         [picture()],
     )
-    for each in (run, graph):
+    launch = command(
+        "launch",
+        "run a PyTorch program in several processes that train together",
+        "Start a program several times, over MPI. An error in one of the processes ends all of them.",
+        LAUNCH_EXAMPLES,
+        [processes()],
+    )
+    for each in (run, graph, launch):
         each.add_argument(
             "-m", dest="as_module", action="store_true", help="TARGET is a module's name, as for `python -m`"
         )

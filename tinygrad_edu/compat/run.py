@@ -12,6 +12,7 @@ from importlib.machinery import ModuleSpec
 from types import CodeType, TracebackType
 from typing import Any
 
+from ..distributed import launch
 from .install import install_as_torch
 from .missing import FOLDER
 
@@ -47,6 +48,9 @@ def run_module(name: str, args: Sequence[str] = (), around: Any = None) -> int:
 
 def _become(argv: list[str], folder: str) -> None:
     install_as_torch()
+    here = launch.place()
+    if here.size > 1:
+        launch.join_the_others(here)
     sys.argv = argv
     sys.path[0] = folder  # where Python had put the folder of its own start
     if os.path.dirname(FOLDER) not in sys.path:
