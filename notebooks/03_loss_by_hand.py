@@ -68,7 +68,7 @@ print(torch.tensor([88.0, 89.0, 200.0]).exp())
 # one step.
 #
 # The cure costs one line. Adding the same number to all scores does not change softmax (try it on paper: a factor
-# $e^c$ appears above and below the fraction). So subtract the largest score. Then the largest exponent is 0, and nothing
+# $e^c$ appears above and below the line of the fraction). So subtract the largest score. Then the largest exponent is 0, and nothing
 # can overflow:
 
 

@@ -16,6 +16,7 @@ import contextlib
 import inspect
 import itertools
 import math
+import textwrap
 from heapq import heappop, heappush
 from unittest import mock
 
@@ -613,7 +614,7 @@ draw(out, names={"w": w, "c": c, "inputs": inputs})
 # %%
 def edited(function, old, new):
     """The function, with a piece of its source replaced."""
-    source = inspect.cleandoc("\n" + inspect.getsource(function))
+    source = textwrap.dedent(inspect.getsource(function))
     assert old in source, f"{old!r} is not in {function.__name__}"
     space = dict(vars(inspect.getmodule(function)))
     exec(source.replace(old, new), space)
@@ -658,7 +659,7 @@ for test in tests:
 
 # %%
 predict(
-    "Edit the walk so that the *oldest* node goes first. Which of the three tests still pass?",
+    "Edit the walk so that the oldest node goes first. Which of the three tests still pass?",
     ["tree and biased", "diamond", "all of them", "none"],
     "tree and biased",
     "On a tree there is never more than one node waiting that matters, and "

@@ -603,4 +603,6 @@ check("the field of view", side, seen, hints)
 
 # %% tags=["solution"]
 side = (2 + 4) * 2 + 4
-assert check("the field of view", side, seen, hints, because="2 → 6 → 12 → 16: the engine's gradient reaches 16 columns.")
+assert check(
+    "the field of view", side, seen, hints, because="2 → 6 → 12 → 16: the engine's gradient reaches 16 columns."
+)

@@ -44,7 +44,9 @@ except RuntimeError:
     rachel ralph rebecca robert roger rosa rose rudolf ruth samuel sara simon sofia stella susan theodor thomas tilda tobias ursula
     valentin vera victor viola walter wanda wilma xenia yvonne zara zelda
     """.split()
-    print("The list of names cannot be had here: we go on with a short one, and skip what is said about the long one's figures.")
+    print(
+        "The list of names cannot be had here: we go on with a short one, and skip what is said about the long one's figures."
+    )
 
 print(f"{len(names):,} names, from {min(map(len, names))} to {max(map(len, names))} letters:", *names[:8])
 
@@ -547,7 +549,9 @@ hints = {
     0.001: "Pairs that were never seen become too expensive.",
     10: "So much is added that what was counted drowns.",
 }
-check("smoothing", best_k, min(by_k, key=by_k.get), {k: why for k, why in hints.items() if k != min(by_k, key=by_k.get)})
+check(
+    "smoothing", best_k, min(by_k, key=by_k.get), {k: why for k, why in hints.items() if k != min(by_k, key=by_k.get)}
+)
 
 # %% tags=["solution"]
 print({k: round(loss, 3) for k, loss in by_k.items()})

@@ -335,7 +335,7 @@ first_loss = F.cross_entropy(gpt(x).flatten(0, 1), y.flatten()).item()
 print(f"{tuple(x.shape)} -> {tuple(gpt(x).shape)}, loss before training {first_loss:.2f}, log V {math.log(V):.2f}")
 
 # %% [markdown]
-# A GPT that you have heard of has the same lines, with $C$ = 12,288 in place of 64 and 96 blocks in place of 2.
+# A GPT that you have heard of has much the same lines, with $C$ = 12,288 in place of 64 and 96 blocks in place of 2.
 #
 # Does it look ahead? If it did, the loss would fall beautifully and the model would be worthless. The engine can prove that it
 # does not: the scores at place 5 must have a gradient of exactly 0 with respect to every later character.

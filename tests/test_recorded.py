@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import types
 
 import numpy as np
 import pytest
@@ -283,6 +284,18 @@ class TestGuards:
 
         recorded = replayed(step, floats(3))
         scale = 2.0
+        assert recorded(torch.ones(3)).item() == 6.0
+
+    @pytest.mark.parametrize("kind", ["attribute", "item"])
+    def test_a_number_of_a_configuration(self, kind):
+        config = types.SimpleNamespace(scale=1.0) if kind == "attribute" else {"scale": 1.0}
+        read = (lambda: config.scale) if kind == "attribute" else (lambda: config["scale"])
+
+        def step(x):
+            return (x * read()).sum()
+
+        recorded = replayed(step, floats(3))
+        (vars(config) if kind == "attribute" else config)["scale"] = 2.0
         assert recorded(torch.ones(3)).item() == 6.0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import io
 import os
 import shutil
 import subprocess
@@ -55,6 +56,9 @@ def join_the_others(here: Place) -> None:
         if not any(name in os.environ for name in THREADS):
             threads.set_num_threads(1)
         sys.excepthook = EndOfAll(here)
+        for stream in (sys.stdout, sys.stderr):  # what is printed is seen when it is printed, line by line
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(line_buffering=True)
 
 
 class EndOfAll:
@@ -99,7 +103,6 @@ def find_mpiexec() -> str | None:
 def launch(count: int, program: Sequence[str]) -> int:
     """Run `python -m tinygrad_edu run program...` in several processes; the exit code."""
     environment = dict(os.environ)
-    environment.setdefault("PYTHONUNBUFFERED", "1")  # what is printed is seen when it is printed
     if not any(name in environment for name in THREADS):
         environment["OMP_NUM_THREADS"] = "1"
     package = __package__.partition(".")[0]

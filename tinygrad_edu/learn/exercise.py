@@ -72,7 +72,7 @@ def check_function(
     for sample in samples:
         args = sample if isinstance(sample, tuple) else (sample,)
         before = [a.detach().clone() if isinstance(a, Tensor) else a for a in args]
-        called = f"for {', '.join(map(describe, args))}"
+        called = f"for {', '.join(map(describe, args))}:"
         try:
             answer = function(*args)
         except NotImplementedError:
@@ -188,7 +188,7 @@ def _fitting(gradients: tuple, inputs: Sequence[Any]) -> None:
         if not _real(value):
             continue
         if not isinstance(gradient, Tensor):
-            raise _Wrong(f"the gradient of input {i} is {describe(gradient)}, and a tensor is wanted.")
+            raise _Wrong(f"the gradient of input {i} is of type {type(gradient).__name__}, and a tensor is wanted.")
         if gradient.shape != value.shape:
             text = (
                 f"the gradient of input {i} has the shape {tuple(gradient.shape)}, the input has {tuple(value.shape)}"

@@ -6,7 +6,6 @@ assigned, nothing printed), and the plain numbers that it reads from outside are
 
 from __future__ import annotations
 
-import contextlib
 import dis
 import functools
 import types
@@ -50,13 +49,18 @@ def reached(function: Callable, modules: list[Any]) -> list[types.FunctionType]:
 
 
 def outside(function: types.FunctionType) -> Iterator[tuple[Callable[[], Any], Any]]:
-    """What a function's free names stand for now, each with how to look it up again."""
-    for cell in function.__closure__ or ():
-        with contextlib.suppress(ValueError):  # an empty cell
-            yield functools.partial(getattr, cell, "cell_contents", None), cell.cell_contents
-    names = {name for code in _codes(function.__code__) for name in code.co_names}
-    for name in sorted(names & function.__globals__.keys()):
-        yield functools.partial(function.__globals__.get, name), function.__globals__[name]
+    """What a function reads from outside, each with how to look it up again: free names, and attributes of theirs."""
+    codes = list(_codes(function.__code__))
+    names = {name for code in codes for name in code.co_names}
+    keys = {value for code in codes for value in code.co_consts if isinstance(value, str)}
+    looks = [functools.partial(function.__globals__.get, name) for name in sorted(names & function.__globals__.keys())]
+    looks += [functools.partial(getattr, cell, "cell_contents", None) for cell in function.__closure__ or ()]
+    for look in looks:
+        value = look()
+        yield look, value
+        inside = value if type(value) is dict else getattr(value, "__dict__", {})
+        for name in sorted((keys if type(value) is dict else names) & inside.keys()):
+            yield functools.partial(inside.get, name), inside[name]
 
 
 def numbers(functions: list[types.FunctionType], modules: list[Any]) -> list[tuple[Callable[[], Any], Any]]:
