@@ -131,7 +131,11 @@ def _methods(kind: type) -> Iterator[tuple[str, Any]]:
         found = inspect.getattr_static(kind, name)
         found = found.__func__ if isinstance(found, (staticmethod, classmethod)) else found
         described = isinstance(found, property) or inspect.isfunction(found)
-        if described and _first_line(found) and not (getattr(found, "__module__", None) or "").startswith(("enum", "typing")):
+        if (
+            described
+            and _first_line(found)
+            and not (getattr(found, "__module__", None) or "").startswith(("enum", "typing"))
+        ):
             yield name, found  # fmt: skip
 
 

@@ -487,7 +487,7 @@ assert not verdict and "missing sum" in verdict.text
 #
 # Now open the real thing. Five files, and you know what each of them must contain:
 #
-# | your code | in the package | lines |
+# | your code | in the package | what it is |
 # |---|---|---|
 # | `op(...)`, the rules | `op.py` | what an operation is |
 # | `call` inside `op` | `written.py` (and `call.py` for unusual calls) | what happens when it is called |
@@ -702,7 +702,51 @@ assert outcome(diamond, point) == "passes"  # all is whole again
 # %% [markdown]
 # ## Exercises
 #
-# **2. The order by numbers.** Write `newest_first(root)` for a graph of `Node`s: the list of all nodes behind (and with)
+# **2. Where gradients meet.** Write the step of the walk in which a gradient `g` arrives for `node`: put it into the dictionary
+# `arrived`, where another one may be waiting already. One trap is hidden here. The rule of a sum hands *the same array* to both
+# of its inputs, so the check does that too.
+
+
+# %%
+def with_deliveries(deliver):
+    """What is waiting after three deliveries; the first two are one and the same array."""
+    arrived, shared = {}, np.array([1.0, 1.0])
+    deliver(arrived, "x", shared)
+    deliver(arrived, "y", shared)
+    deliver(arrived, "x", np.array([10.0, 20.0]))
+    return {name: g.tolist() for name, g in arrived.items()} or None
+
+
+right = {"x": [11.0, 21.0], "y": [1.0, 1.0]}
+hints = [
+    ({"x": [10.0, 20.0], "y": [1.0, 1.0]}, "The second gradient of x has overwritten the first."),
+    (
+        {"x": [11.0, 21.0], "y": [11.0, 21.0]},
+        "y has changed as well: += writes into the array, and y holds the same one. a + b makes a new array.",
+    ),
+]
+
+
+# %%
+def deliver(arrived, node, g):
+    return None
+
+
+check("deliver", with_deliveries(deliver), right, hints)
+
+
+# %% tags=["solution"]
+def deliver(arrived, node, g):
+    arrived[node] = arrived[node] + g if node in arrived else g
+
+
+because = (
+    "Now look at `summed` in the package's walk: it remembers which sums are its own, and adds in place only to these."
+)
+assert check("deliver", with_deliveries(deliver), right, hints, because=because)
+
+# %% [markdown]
+# **3. The order by numbers.** Write `newest_first(root)` for a graph of `Node`s: the list of all nodes behind (and with)
 # `root`, by falling `number`. No recursion.
 
 
@@ -745,7 +789,7 @@ because = "Your chain of 5000 steps would now be no problem."
 assert check("newest first", numbers_of(newest_first), [3, 2, 1, 0], hints, because=because)
 
 # %% [markdown]
-# **3. A rule of your own.** The *sigmoid* $\sigma(x) = 1 / (1 + e^{-x})$ has the derivative $\sigma (1 - \sigma)$. Write its
+# **4. A rule of your own.** The *sigmoid* $\sigma(x) = 1 / (1 + e^{-x})$ has the derivative $\sigma (1 - \sigma)$. Write its
 # rule so that it asks for the result only: `sigmoid_rule(g, out)`.
 
 
@@ -769,7 +813,7 @@ def sigmoid_rule(g, out):  # noqa: F811
 assert check_gradient("sigmoid", sigmoid, (torch.randn(2, 3),), rule=lambda g, x: sigmoid_rule(g, sigmoid(x)))
 
 # %% [markdown]
-# **4. The rule of a product of matrices.** For `y = a @ b` with shapes $(n, k)$ and $(k, m)$, return both gradients. The
+# **5. The rule of a product of matrices.** For `y = a @ b` with shapes $(n, k)$ and $(k, m)$, return both gradients. The
 # shapes leave only one way to write each of them.
 
 
@@ -789,7 +833,7 @@ def matmul_rule(g, a, b):
 assert check_gradient("matmul", lambda a, b: a @ b, (torch.randn(2, 3), torch.randn(3, 4)), rule=matmul_rule)
 
 # %% [markdown]
-# **5. Predict.** How many times does the package's walk run the node of `u` in `diamond`? And how many values are on all
+# **6. Predict.** How many times does the package's walk run the node of `u` in `diamond`? And how many values are on all
 # ways from the result to `x`, if a diamond is stacked on a diamond, twenty times over? (A walk that follows every way
 # separately would be right, and would never end.)
 
@@ -829,7 +873,7 @@ print(len(calls), "nodes run, for", 2**20, "ways")
 assert len(calls) == 60
 
 # %% [markdown]
-# **6. Predict.**
+# **7. Predict.**
 
 # %%
 predict(

@@ -20,6 +20,7 @@ from tinygrad_edu.learn import check, check_function, predict
 from tinygrad_edu.learn.widgets.optimizer_race import optimizer_race
 from tinygrad_edu.viz import History, race
 from tinygrad_edu.viz.landscape import LANDSCAPES, path
+from tinygrad_edu.viz.lint import Linter
 
 _ = torch.manual_seed(6)
 
@@ -440,10 +441,16 @@ forgotten.plot()
 
 # %% [markdown]
 # The symptom: the loss falls at first, even faster than it should, then *rises*, and swings. Nothing crashes, no shape is
-# wrong. If a loss swings like this, look for `zero_grad()` first. The package's linter knows the pattern too (`viz.lint`).
+# wrong. If a loss swings like this, look for `zero_grad()` first. The package's linter, which watches a run from outside, knows the
+# pattern too:
 
 # %%
 assert min(train(True)) < -2.5 and abs(train(False)[-1]) < 0.3
+
+with Linter() as linter:
+    train(forget=True)
+print(linter.findings)
+assert "no zero_grad" in [finding.kind for finding in linter.findings]
 
 # %% [markdown]
 # ## Exercises

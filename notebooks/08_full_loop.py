@@ -335,7 +335,10 @@ predict(
 # %%
 steps = None
 
-hints = {9375: "The last batch of each epoch is shorter, and it is a step too: round up within an epoch.", 938: "That is one epoch."}
+hints = {
+    9375: "The last batch of each epoch is shorter, and it is a step too: round up within an epoch.",
+    938: "That is one epoch.",
+}
 check("steps", steps, 9380, hints)
 
 # %% tags=["solution"]
@@ -348,7 +351,10 @@ assert check("steps", steps, 9380, hints, because="937 full batches and one of 3
 # %%
 loss_of_guess = None
 
-hints = {0.9: "It is not the share of the others, it is -log of the right one's.", 1.0: "That is with log10; cross-entropy takes the natural logarithm."}
+hints = {
+    0.9: "It is not the share of the others, it is -log of the right one's.",
+    1.0: "That is with log10; cross-entropy takes the natural logarithm.",
+}
 check("loss of a guess", loss_of_guess, 2.302585, hints, atol=1e-3)
 
 # %% tags=["solution"]
@@ -375,11 +381,13 @@ check_function("top_k", top_k, top_k_right, *samples)
 
 
 # %% tags=["solution"]
-def top_k(scores, labels, k):  # noqa: F811
+def top_k(scores, labels, k):
     return (scores.topk(k, dim=1).indices == labels[:, None]).any(1).float().mean().item()
 
 
-assert check_function("top_k", top_k, top_k_right, *samples, because="The second guess is right for most of the mistakes:")
+assert check_function(
+    "top_k", top_k, top_k_right, *samples, because="The second guess is right for most of the mistakes:"
+)
 print(", ".join(f"among the first {k}: {top_k(scores, y_test, k):.2%}" for k in (1, 2, 3)))
 
 # %% [markdown]
@@ -396,7 +404,10 @@ print(", ".join(f"among the first {k}: {top_k(scores, y_test, k):.2%}" for k in 
 # %%
 missing = None
 
-hints = {"loss.item()": "That is for printing.", "model.train()": "There is no dropout and no batch normalisation here."}
+hints = {
+    "loss.item()": "That is for printing.",
+    "model.train()": "There is no dropout and no batch normalisation here.",
+}
 check("the missing line", missing, "optimizer.zero_grad()", hints)
 
 # %% tags=["solution"]

@@ -18,7 +18,7 @@ import inspect
 import textwrap
 
 import tinygrad_edu as torch
-from tinygrad_edu import datasets, nn, optim
+from tinygrad_edu import datasets, nn
 from tinygrad_edu.learn import check, check_gradient, predict
 from tinygrad_edu.learn.widgets.scratch_beside_nn import scratch_beside_nn
 from tinygrad_edu.viz import History
@@ -183,7 +183,12 @@ assert largest_difference(scratch, library) < 1e-12
 # %%
 predict(
     "There are 469 steps an epoch, and ten epochs. Each adds some rounding. What is the largest difference at the end?",
-    ["exactly as after one step", "below 1e-6", "about 0.01", "the weights have nothing to do with each other any more"],
+    [
+        "exactly as after one step",
+        "below 1e-6",
+        "about 0.01",
+        "the weights have nothing to do with each other any more",
+    ],
     "below 1e-6",
     {
         "exactly as after one step": "It grows a little: a difference in the weights makes one in the gradients.",
@@ -228,7 +233,9 @@ def note(epoch, loss, nn_loss):
     difference = largest_difference(scratch, library)
     values = {"scratch loss": loss, "nn loss": nn_loss, "scratch accuracy": right, "nn accuracy": nn_right}
     history.log(epoch, difference=difference, **values)
-    print(f"epoch {epoch:2}: loss {loss:.10f} and {nn_loss:.10f}, {right:.2%} and {nn_right:.2%}, difference {difference:.1e}")
+    print(
+        f"{epoch:2}: loss {loss:.10f} and {nn_loss:.10f}, {right:.2%} and {nn_right:.2%}, difference {difference:.1e}"
+    )
 
 
 torch.manual_seed(42)
@@ -240,8 +247,9 @@ ten_epochs(scratch, library, (X, y), note)
 # %%
 assert largest_difference(scratch, library) < 1e-6
 assert torch.equal(predictions(scratch), predictions(library))
-print(f"after {EPOCHS} epochs: {len(y_test):,} predictions are identical,")
-print(f"and no two of the {sum(p.numel() for p in scratch.parameters):,} weights differ by more than {history['difference'][-1]:.1e}")
+count = sum(p.numel() for p in scratch.parameters)
+print(f"after {EPOCHS} epochs {len(y_test):,} predictions are identical, and no two")
+print(f"of {count:,} weights differ by more than {history['difference'][-1]:.1e}")
 
 # %% [markdown]
 # Both programs, and their curves on top of each other. There are two lines in each picture, a wide one and a thin one;
@@ -280,8 +288,9 @@ for epoch, difference in enumerate(history["difference"], 1):
     single.log(epoch, **{"float64 difference": difference})
 
 same = (predictions(scratch32, X_test.float()) == predictions(library32, X_test.float())).double().mean().item()
-print(f"float32 after {EPOCHS} epochs: {largest_difference(scratch32, library32):.1e}, {same:.2%} of the predictions agree")
-assert largest_difference(scratch32, library32) > 1e-6
+largest = largest_difference(scratch32, library32)
+print(f"float32 after {EPOCHS} epochs: {largest:.1e}, {same:.2%} of the predictions agree")
+assert largest > 1e-6
 
 # %%
 single.plot(logarithmic=True)
@@ -331,10 +340,10 @@ if importlib.util.find_spec("torch"):
         pairs = zip(there.parameters, here.parameters, strict=True)
         return max(abs(p.detach().numpy() - q.detach().numpy()).max() for p, q in pairs)
 
-    ten_epochs(
-        here, there, (X, y), lambda epoch, loss, its: print(f"epoch {epoch:2}: {loss:.10f} and {its:.10f}, {difference_there():.1e}"),
-        convert=lambda t: pytorch.from_numpy(t.numpy()),
-    )  # fmt: skip
+    def note_there(epoch, loss, its):
+        print(f"{epoch:2}: loss {loss:.10f} here and {its:.10f} there, difference {difference_there():.1e}")
+
+    ten_epochs(here, there, (X, y), note_there, convert=lambda t: pytorch.from_numpy(t.numpy()))
     assert difference_there() < 1e-6
     with pytorch.no_grad():
         its = there.forward(pytorch.from_numpy(X_test.numpy())).argmax(1).numpy()
@@ -389,7 +398,7 @@ check_gradient("gradient of the scores", loss_of, [z], rule)
 
 
 # %% tags=["solution"]
-def rule(g, z):  # noqa: F811
+def rule(g, z):
     onehot = nn.functional.one_hot(labels, z.shape[1])
     return g * (z.softmax(1) - onehot) / len(labels)
 
@@ -414,7 +423,10 @@ check_gradient("a mistake", loss_of, [z], lambda g, z: g * (z.softmax(1) - nn.fu
 # %%
 factor = None
 
-hints = {1000: "By that much v is too small; the step has its square root below the line.", 1: "v is never divided by 1 - 0.999**t."}
+hints = {
+    1000: "By that much v is too small; the step has its square root below the line.",
+    1: "v is never divided by 1 - 0.999**t.",
+}
 check("factor", factor, 1000**0.5, hints, atol=0.01)
 
 # %% tags=["solution"]

@@ -151,7 +151,7 @@ assert all(torch.equal(place[0], a @ a) for place in places)
 
 # %%
 predict(
-    "Somebody stops the clock right after the loop, prints the time, and then prints places[-1]. Which is right?",
+    "Somebody stops the clock right after the loop, prints the time, and then prints places[-1]. What is right?",
     ["the time is right", "the time is too short, the result is right", "both are wrong"],
     "the time is too short, the result is right",
     {
@@ -359,7 +359,8 @@ for name, seconds in cpu_works.items():
 #
 # Now play. The solid line is what was just measured on this CPU; if a GPU is on record, its line is there as well. The last line is an
 # **imagined** device: two sliders say how long it takes to start an operation, and how many times as fast it computes. It is a formula,
-# not a measurement. Find a device that is a hundred times as fast and still loses at a batch of 16.
+# not a measurement, and where the sliders stand at first means nothing. Find a device that is a hundred times as fast and
+# still loses at a batch of 16.
 
 # %%
 recorded = {int(batch): seconds for batch, seconds in gpu["steps"].items()} if gpu else None
@@ -388,7 +389,8 @@ F.cross_entropy(model(torch.rand(64, 784)), torch.zeros(64, dtype=torch.int64)).
 optimizer.step()
 parameters = sum(p.nbytes for p in model.parameters())
 gradients = sum(p.grad.nbytes for p in model.parameters())
-kept = sum(t.nbytes for state in optimizer.state.values() for t in state.values() if torch.is_tensor(t) and t.ndim)
+states = [t for state in optimizer.state.values() for t in state.values()]
+kept = sum(t.nbytes for t in states if torch.is_tensor(t) and t.ndim)  # not the step's number
 print(f"parameters {parameters:,} bytes, gradients {gradients:,}, kept by Adam {kept:,}")
 print(f"on the GPU now: {torch.cuda.memory_allocated():,} bytes")  # 0 where there is none
 assert kept == 2 * parameters

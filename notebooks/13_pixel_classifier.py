@@ -157,7 +157,7 @@ assert not torch.allclose(first, second)
 
 
 # %%
-class Layer:  # noqa: F811
+class Layer:
     """x @ W + b; backward leaves the gradients in dW and db."""
 
     def __init__(self, inputs, outputs):
@@ -174,7 +174,7 @@ class Layer:  # noqa: F811
         return g @ self.W.T  # the order of these lines does not matter any more
 
 
-class Relu:  # noqa: F811
+class Relu:
     def forward(self, x):
         self.x = x
         return x.relu()
@@ -213,10 +213,14 @@ def train_by_hand(momentum, epochs=30):
 
 without, losses_without = train_by_hand(momentum=0.0)
 by_hand, losses = train_by_hand(momentum=0.9)
-print(f"without momentum {accuracy(forward(without, X_test), y_test):.1%}, with it {accuracy(forward(by_hand, X_test), y_test):.1%}")
+reached = [accuracy(forward(layers_, X_test), y_test) for layers_ in (without, by_hand)]
+print(f"without momentum {reached[0]:.1%}, with it {reached[1]:.1%}")
 assert torch.allclose(without[0].W, layers[0].W, atol=1e-5)  # as the class with the update inside
-assert accuracy(forward(by_hand, X_test), y_test) >= 0.97
-curves(torch.arange(30), {"loss": {"without momentum": losses_without, "with momentum": losses}}, "epoch", logarithmic=True, size=(5, 3))
+assert reached[1] >= 0.97
+
+# %%
+both = {"without momentum": losses_without, "with momentum": losses}
+curves(torch.arange(30), {"loss": both}, "epoch", logarithmic=True, size=(5, 3))
 
 # %% [markdown]
 # Now the gradient can be checked too. `check_gradient` compares it with a numerical one: nudge each number, see how the loss moves.
@@ -325,7 +329,7 @@ side = X.shape[-1]
 torch.manual_seed(0)
 reader = nn.Sequential(nn.Flatten(), nn.Linear(side * side, 48), nn.ReLU(), nn.Linear(48, 10))
 optimizer = optim.Adam(reader.parameters(), lr=0.002)
-for epoch in range(EPOCHS):
+for _ in range(EPOCHS):
     for xb, yb in DataLoader(TensorDataset(X, y), batch_size=64, shuffle=True):
         optimizer.zero_grad()
         F.cross_entropy(reader(xb), yb).backward()
@@ -381,7 +385,7 @@ check("dx too late", answer, dx_too_late_right(*samples), hints, atol=1e-5)
 
 
 # %% tags=["solution"]
-def dx_too_late(g, x, W, lr):  # noqa: F811
+def dx_too_late(g, x, W, lr):
     return g @ W.T - lr * (g @ g.T) @ x
 
 
@@ -407,7 +411,7 @@ check_gradient("leaky relu", leaky, [torch.randn(8)], rule)
 
 
 # %% tags=["solution"]
-def rule(g, x):  # noqa: F811
+def rule(g, x):
     return torch.where(x > 0, g, 0.01 * g)
 
 
@@ -420,7 +424,10 @@ assert check_gradient("leaky relu", leaky, [torch.randn(8)], rule)
 # %%
 number = None
 
-hints = {2: "Each half has been divided by 15 only, so it is too large already.", 1: "Then the step would be twice as large as that of one batch of 30."}
+hints = {
+    2: "Each half has been divided by 15 only, so it is too large already.",
+    1: "Then the step would be twice as large as that of one batch of 30.",
+}
 check("number", number, 0.5, hints)
 
 # %% tags=["solution"]

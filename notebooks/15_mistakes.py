@@ -149,7 +149,7 @@ assert "learning rate too high" in findings[3.0].kinds and not findings[0.1]
 
 # %% [markdown]
 # The linter speaks of the high one and also sees what it has left behind (dead units, more on them below). For the low one it says nothing:
-# 1e-5 *could* be meant (fine-tuning), and it only speaks when sure. So measure it yourself, it is three lines:
+# 1e-5 *could* be meant (fine-tuning), and it only speaks when sure. So measure it yourself:
 
 
 # %%
@@ -390,7 +390,7 @@ predict(
     "the hidden units stay dead",
     {
         "it recovers slowly": "What should move the first layer? Its gradient is exactly zero, in every step.",
-        "the hidden units stay dead": "Only the last bias learns: how often each digit occurs. The answer is the same for every image.",
+        "the hidden units stay dead": "Only the last bias learns: how often each digit occurs.",
         "it explodes": "Nothing grows: nothing moves.",
     },
 )
@@ -399,7 +399,8 @@ predict(
 before = model[0].weight.detach().clone()
 train(model, optim.SGD(model.parameters(), lr=0.1), epochs=10)
 print(
-    f"relu:       test accuracy {accuracy(model):.1%}, the first layer moved: {not torch.equal(before, model[0].weight)}"
+    f"relu:       test accuracy {accuracy(model):.1%}, the first layer is as it was:",
+    torch.equal(before, model[0].weight),
 )
 assert torch.equal(before, model[0].weight)
 
@@ -557,6 +558,7 @@ print("loss:", loss.item(), "  gradient:", mapping.weight.grad[0, :4])
 # **Anomaly mode** checks every step of the walk back, and names the first operation that made one:
 
 # %%
+mapping.zero_grad()
 try:
     with torch.autograd.detect_anomaly():
         distance_loss(mapping, x[:8], goal).backward()
@@ -592,12 +594,12 @@ assert torch.isfinite(gradient_of(lambda s: torch.sqrt(s + 1e-8))).all()
 
 # %%
 predict(
-    "Why is the gradient of `torch.where(s > 0, torch.sqrt(s), 0.0)` at s = 0 not 0, although sqrt(0) was not chosen?",
+    "Why is the gradient of `torch.where(s > 0, torch.sqrt(s), 0.0)` at s = 0 not 0? sqrt(0) was not chosen.",
     ["where has no gradient", "0 times infinity", "float32 is too coarse"],
     "0 times infinity",
     {
         "where has no gradient": "It has: the gradient goes to what was chosen, and zeros to the rest.",
-        "0 times infinity": "where hands a 0 back to sqrt, and sqrt multiplies it with its slope at 0, which is infinite.",
+        "0 times infinity": "where hands a 0 back to sqrt, which multiplies it with its infinite slope at 0.",
         "float32 is too coarse": "In float64 it is the same.",
     },
 )
@@ -646,6 +648,7 @@ assert calls[0] > 100 * calls[1]
 # with all their arrays. `viz.memory` finds who holds what.
 
 # %%
+del anomaly, loss  # the error of section 15 holds its graph as well
 model = network(64, 32, 10)
 total = 0.0
 for index in torch.arange(len(x)).split(32):

@@ -170,10 +170,10 @@ for K, S, P in [(3, 1, 0), (3, 1, 1), (5, 1, 2), (5, 2, 2), (2, 2, 0)]:
 # %%
 def conv_loops(x, w, b):
     B, C, H, W = x.shape
-    O, _, K, _ = w.shape
-    result = torch.zeros(B, O, H - K + 1, W - K + 1)
+    outs, _, K, _ = w.shape
+    result = torch.zeros(B, outs, H - K + 1, W - K + 1)
     for n in range(B):
-        for o in range(O):
+        for o in range(outs):
             for i in range(H - K + 1):
                 for j in range(W - K + 1):
                     result[n, o, i, j] = (x[n, :, i : i + K, j : j + K] * w[o]).sum() + b[o]
@@ -209,10 +209,10 @@ def patches(x, K):
 
 
 def conv(x, w, b):
-    O, _, K, _ = w.shape
+    outs, _, K, _ = w.shape
     h, v = x.shape[2] - K + 1, x.shape[3] - K + 1
-    flat = w.reshape(O, -1) @ patches(x, K) + b[:, None]
-    return flat.reshape(-1, O, h, v)
+    flat = w.reshape(outs, -1) @ patches(x, K) + b[:, None]
+    return flat.reshape(-1, outs, h, v)
 
 
 assert torch.allclose(conv(x, w, b), out, atol=1e-5)
@@ -239,12 +239,12 @@ print("patches", tuple(patches(x, 3).shape), " kernels", tuple(w.reshape(4, -1).
 def conv_backward(g, x, w, b):
     """The gradients of x, w, b, from the gradient g of the result (B, O, H', W')"""
     B, C, H, W = x.shape
-    O, _, K, _ = w.shape
+    outs, _, K, _ = w.shape
     _, _, h, v = g.shape
-    G = g.reshape(B, O, h * v)
-    gw = (G @ patches(x, K).mT).sum(0).reshape(O, C, K, K)
+    G = g.reshape(B, outs, h * v)
+    gw = (G @ patches(x, K).mT).sum(0).reshape(outs, C, K, K)
     gb = G.sum((0, 2))
-    gP = (w.reshape(O, -1).T @ G).reshape(B, C, K, K, h, v)
+    gP = (w.reshape(outs, -1).T @ G).reshape(B, C, K, K, h, v)
     gx = torch.zeros(B, C, H, W, dtype=x.dtype)
     for a in range(K):
         for c in range(K):

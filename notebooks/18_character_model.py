@@ -60,7 +60,8 @@ number_of = {letter: number for number, letter in enumerate(letters)}
 
 name = names[0]
 dotted = f".{name}."
-for before, after in zip(dotted, dotted[1:], strict=False):
+for k in range(len(name) + 1):
+    before, after = dotted[k], dotted[k + 1]
     print(f"after {before!r} comes {after!r}: {number_of[before]} -> {number_of[after]}")
 
 # %% [markdown]

@@ -321,6 +321,8 @@ class GPT(nn.Module):
         self.character, self.place = nn.Embedding(V, C), nn.Embedding(T, C)
         self.blocks = nn.Sequential(*(Block(C, heads) for _ in range(blocks)))
         self.norm, self.scores = nn.LayerNorm(C), nn.Linear(C, V)
+        for embedding in (self.character, self.place):
+            nn.init.normal_(embedding.weight, std=0.1)  # small, so that what the blocks add is heard
 
     def forward(self, numbers):  # (B, T)
         x = self.character(numbers) + self.place.weight[: numbers.shape[1]]  # (B, T, C)
@@ -354,7 +356,7 @@ assert (sizes[:6] > 0).all() and (sizes[6:] == 0).all()
 # runs, and replays it from then on as a flat list of array operations.
 
 # %%
-STEPS, SIZE = (2200, 16) if REAL else (300, 16)
+STEPS, SIZE = (2500, 16) if REAL else (300, 16)
 optimizer = optim.AdamW(gpt.parameters(), lr=5e-3, betas=(0.9, 0.99))
 schedule = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=5e-3, total_steps=STEPS, pct_start=0.1)
 
@@ -390,9 +392,9 @@ by_place = losses_on(to_test)
 test_loss = by_place.mean().item()
 print(f"on text never seen: {test_loss:.3f}; pairs of characters had {pairs_loss:.3f}")
 if REAL:
-    assert test_loss < 1.85
+    assert test_loss < 1.82
 
-over = torch.stack(losses)[: STEPS // 20 * 20].view(-1, 20).mean(1)
+over = torch.stack(losses).view(-1, 20).mean(1)
 curves([20 * (k + 1) for k in range(len(over))], {"loss": {"loss": over}}, "step", size=(4.8, 3.0))
 
 # %% [markdown]

@@ -191,7 +191,8 @@ def gradient_after(step):
 
 
 h = 1e-5
-for name, exact, up, down in zip(("W1", "b1", "W2", "b2"), product, gradient_after(h), gradient_after(-h), strict=True):
+names = ("W1", "b1", "W2", "b2")
+for name, exact, up, down in zip(names, product, gradient_after(h), gradient_after(-h), strict=True):
     gap = ((up - down) / (2 * h) - exact).abs().max().item()
     print(f"{name}: largest entry {exact.abs().max().item():.4f}, largest difference {gap:.1e}")
     assert gap < 1e-7

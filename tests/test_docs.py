@@ -27,6 +27,7 @@ from pathlib import Path
 import pytest
 
 import tinygrad_edu as tg
+from tinygrad_edu.op import OPS
 
 DOCS = Path(__file__).parent.parent / "docs"
 sys.path.append(str(DOCS))
@@ -73,25 +74,42 @@ def run_python(code: str, names: dict, file: Path) -> str:
     file.write_text(code)
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        exec(compile(code, str(file), "exec"), names)
+        exec(compile(code, file.name, "exec"), names)  # the folder of the page is the current one
     return said.getvalue()
 
 
 def run_commands(code: str, folder: Path) -> str:
     """Run the commands of a block; what they print."""
     environment = {**os.environ, "PYTHONPATH": str(DOCS.parent), "OMP_NUM_THREADS": "1"}
-    code = re.sub(r"^(python|tinygrad-edu) ", f"{sys.executable} ", code.replace("tinygrad-edu ", "python -m tinygrad_edu "), flags=re.M)
-    done = subprocess.run(["bash", "-ec", code], cwd=folder, env=environment, capture_output=True, text=True, timeout=100)
+    code = re.sub(
+        r"^(python|tinygrad-edu) ",
+        f"{sys.executable} ",
+        code.replace("tinygrad-edu ", "python -m tinygrad_edu "),
+        flags=re.M,
+    )
+    done = subprocess.run(
+        ["bash", "-ec", code], cwd=folder, env=environment, capture_output=True, text=True, timeout=100
+    )
     assert not done.returncode, f"{code}\n{done.stdout}{done.stderr}"
     return done.stdout + done.stderr
 
 
+@pytest.fixture
+def _operations() -> Iterator[None]:
+    """A page may add operations: not to those that other tests look at."""
+    before = dict(OPS)
+    yield
+    for name in OPS.keys() - before.keys():
+        del OPS[name]
+
+
+@pytest.mark.usefixtures("_operations")
 @pytest.mark.parametrize("page", PAGES)
 def test_what_a_page_shows_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     tg.manual_seed(0)
     names = {"__name__": "__main__"}
-    for block in blocks(PAGES[page].read_text()):
+    for number, block in enumerate(blocks(PAGES[page].read_text())):
         where = f"docs/{page}, line {block.line}"
         if block.mark == "not run" or (block.mark == "needs" and not importlib.util.find_spec(block.detail)):
             continue
@@ -105,7 +123,7 @@ def test_what_a_page_shows_runs(page: str, tmp_path: Path, monkeypatch: pytest.M
         if block.kind == "bash":
             said = run_commands(block.code, tmp_path)
         else:
-            said = run_python(block.code, names, tmp_path / f"line_{block.line}.py")
+            said = run_python(block.code, names, tmp_path / f"example{number or ''}.py")
         if block.prints is not None:
             assert fits(block.prints, said), f"{where} prints\n{said}\nand not\n{block.prints}"
         else:
@@ -128,12 +146,14 @@ def test_links_lead_somewhere(page: str) -> None:
         if re.match(r"https?:|#", target):
             continue
         found = (path.parent / target.partition("#")[0]).resolve()
-        assert found.exists() or os.path.relpath(found, DOCS) in built, f"docs/{page} leads to {target}, which is not there"
+        assert found.exists() or os.path.relpath(found, DOCS) in built, (
+            f"docs/{page} leads to {target}, which is not there"
+        )
 
 
 def test_every_operation_stands_in_the_table_with_its_rules() -> None:
     page = reference.operations()
-    for name, op in tg.op.OPS.items():
+    for name, op in OPS.items():
         assert f"{{ #op-{name} }}" in page, name
         for key in op.rules:
             assert f"\nd{key.replace(',', ', d')} = " in page
@@ -153,7 +173,13 @@ def test_the_reference_has_what_modules_have() -> None:
 
 def test_the_pages_are_built_without_a_warning(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs", reason='pip install "tinygrad_edu[docs]"')
-    command = [sys.executable, "-W", "ignore", "-c", f"import build, pathlib; build.build(pathlib.Path({str(tmp_path)!r}))"]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        f"import build, pathlib; build.build(pathlib.Path({str(tmp_path)!r}))",
+    ]
     done = subprocess.run(command, cwd=DOCS, capture_output=True, text=True, timeout=100)
     assert not done.returncode and "WARNING" not in done.stderr, done.stderr
     pages = {path.relative_to(tmp_path).as_posix(): path.read_text() for path in tmp_path.rglob("*.html")}

@@ -276,8 +276,8 @@ class Tensor(Methods):
         """What the user has set as attributes."""
         return {k: v for k, v in self.__dict__.items() if k not in ("_grad", "_writes", "_origin")}
 
-    @classmethod
-    def _make_subclass(cls, data: Tensor, require_grad: bool = False) -> Tensor:
+    @staticmethod
+    def _make_subclass(cls: type[Tensor], data: Tensor, require_grad: bool = False) -> Tensor:
         t = new(cls)
         t.array, t.node = data.array, None
         t._writes = data.version()

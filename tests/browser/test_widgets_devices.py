@@ -54,7 +54,7 @@ def test_the_imagined_device_follows_its_formula(page: Any) -> None:
 
 def test_who_starts_slowly_and_computes_no_faster_never_wins(page: Any) -> None:
     page.open(device_race(CPU, OPERATIONS).page)
-    slide(page, "#start", 60)
+    slide(page, "#start", 80)
     slide(page, "#times", 0)
     assert page.text("#say") == "The imagined device is behind at every batch size up to 256."
     slide(page, "#start", 0)

@@ -165,3 +165,10 @@ def statistics_of_nothing(t):
 
 
 test_same_as_pytorch = scenario.test()
+
+
+def test_norms_refuse_parameters_of_another_type():
+    x = tg.ones(2, 4, dtype=tg.float64)
+    for layer in (nn.LayerNorm(4), nn.GroupNorm(2, 4)):
+        with pytest.raises(RuntimeError, match=r"the input is torch.float64, but a parameter .* is torch.float32"):
+            layer(x)

@@ -270,8 +270,8 @@ def scatter(
     if g.rank() == root:
         given = _need_alike("scatter", scatter_list, tensor, g.size())
         parts = _parts(x, g.size())
-        for part, t in zip(parts, given, strict=True):
-            part[...] = _sent(t, way)
+        for k, t in enumerate(given):
+            parts[k] = _sent(t, way)
     elif scatter_list:
         raise ValueError(f"scatter: only the process that scatters, rank {g.ranks[root]}, gives a scatter_list")
     work = g.begin(
@@ -295,8 +295,8 @@ def reduce_scatter(
     way = g.transport(output.array)
     first = _addable(given[0], way)
     parts = _parts(first, g.size())
-    for part, t in zip(parts, given, strict=True):
-        part[...] = _addable(t, way)
+    for k, t in enumerate(given):
+        parts[k] = _addable(t, way)
     return _reduce_scatter(g, way, output, parts, op, async_op)
 
 

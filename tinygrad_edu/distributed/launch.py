@@ -58,7 +58,7 @@ def join_the_others(here: Place) -> None:
         sys.excepthook = EndOfAll(here)
         for stream in (sys.stdout, sys.stderr):  # what is printed is seen when it is printed, line by line
             if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(line_buffering=True)
+                stream.reconfigure(line_buffering=True, write_through=False)
 
 
 class EndOfAll:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,8 +53,8 @@ class Ring:
     def end(self) -> None:
         """Tell, and wait for the same from the left: MPI ends for all together anyway."""
         told = self._tell()
-        if not self.heard:
-            self._hears.Wait()
+        while not self.left_has_ended():
+            time.sleep(0.01)
         told.Wait()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ..errors import message
 from .transport import Done, at_once
 
-GRACE = 3.0  # seconds in which what a process has sent before it ended must have arrived
+GRACE = 2.0  # seconds in which what a process has sent before it ended must have arrived
 _yield = getattr(os, "sched_yield", lambda: time.sleep(0))  # the cores may be fewer than the processes
 
 

@@ -137,6 +137,10 @@ OPERATORS = {
     "storage": _storage, "untyped_storage": _untyped_storage, "share_memory_": _share_memory_, "set_": _set_,
     "pin_memory": _pin_memory, "record_stream": _record_stream, "as_subclass": _as_subclass,
     "layout": property(lambda self: strided, doc="How elements are stored: one after the other."),
-    "volatile": property(lambda self: False, doc="A mark of PyTorch's first years; write torch.no_grad() instead."),
+    "volatile": property(
+        lambda self: False,
+        lambda self, value: warnings.warn("volatile was removed; write `with torch.no_grad():`", stacklevel=2),
+        doc="A mark of PyTorch's first years; write torch.no_grad() instead.",
+    ),
     "__torch_function__": classmethod(_torch_function), "__init_subclass__": classmethod(_init_subclass),
 }  # fmt: skip

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..dtypes import float16, float32
 from ..errors import message
 from ..op import op
 from ..tensor import Tensor
@@ -262,6 +263,15 @@ def _local_response_norm(x, size, alpha=1e-4, beta=0.75, k=1.0):
 # --- PyTorch's call forms ----------------------------------------------------------------------------------------------
 
 
+def _need_one_dtype(what, input, *others):
+    """Raise for parameters or statistics of another type, which would change the type of everything that follows."""
+    own = input.dtype
+    for other in others:
+        if other is not None and other.dtype is not own and not (own is float16 and other.dtype is float32):
+            wrong = f"the input is {own}, but a parameter or running statistic is {other.dtype}"
+            raise RuntimeError(message(what, wrong, instead=f"input.to({other.dtype})"))
+
+
 def layer_norm(
     input: Tensor,
     normalized_shape: Sequence[int],
@@ -272,6 +282,7 @@ def layer_norm(
 ) -> Tensor:
     """(x - mean) / sqrt(var + eps) over the last dimensions, times weight, plus bias."""
     dims = _last_dimensions("layer_norm", input, normalized_shape, weight, bias)
+    _need_one_dtype("layer_norm", input, weight, bias)
     return _layer_norm(input, weight, bias, dims=dims, eps=eps)
 
 
@@ -314,6 +325,7 @@ def group_norm(
         raise RuntimeError(message("group_norm", f"{wrong}, but got {c} channels and num_groups={num_groups}"))
     _need_several((n * c // num_groups, num_groups, *input.shape[2:]))
     _need_channels("group_norm", c, weight=weight, bias=bias)
+    _need_one_dtype("group_norm", input, weight, bias)
     return _group_norm(input, weight, bias, groups=num_groups, eps=eps)
 
 

@@ -138,7 +138,7 @@ def _from_type(function: Any, cls: Any, args: Any, state: Any) -> Tensor:
         raise pickle.UnpicklingError(f"_rebuild_from_type_v2 is given {function!r}")
     made = function(*args)
     if isinstance(cls, type) and issubclass(cls, Tensor) and isinstance(made, Tensor) and type(made) is not cls:
-        made = made.as_subclass(cls) if hasattr(made, "as_subclass") else cls._make_subclass(made, made.requires_grad)
+        made = made.as_subclass(cls)
     return _with_state(made, state)
 
 

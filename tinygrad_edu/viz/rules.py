@@ -87,5 +87,6 @@ def _parsed(file: str) -> tuple[str, dict[int, list[Any]]]:
     lines: dict[int, list[Any]] = {}
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, (ast.Lambda, ast.FunctionDef)):
-            lines.setdefault(node.lineno, []).append(node)
+            first = min([node.lineno, *[d.lineno for d in getattr(node, "decorator_list", ())]])
+            lines.setdefault(first, []).append(node)
     return source, lines

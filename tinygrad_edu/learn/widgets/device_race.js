@@ -1,6 +1,6 @@
 const IMAGINED = "an imagined device";
 
-// Seconds that starting one operation takes, from 0.1 µs to 100 µs; how many times as fast the arithmetic is, from 1 to 1000.
+// Seconds that starting one operation takes, from 0.1 µs to 1 ms; how many times as fast the arithmetic is, from 1 to 1000.
 const start = () => 1e-7 * 10 ** (one("#start").value / 20);
 const times = () => 10 ** (one("#times").value / 10);
 const imagined = (batch) => data.operations * start() + (data.sample / times()) * batch;

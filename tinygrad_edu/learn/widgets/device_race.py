@@ -13,6 +13,7 @@ CSS = """
 label { white-space: nowrap; }
 output { display: inline-block; min-width: 4.5em; }
 #say { font-weight: 600; }
+td { padding-left: 14px; }
 """
 HTML = """
 <h1>Samples a second, by batch size</h1>
@@ -21,7 +22,7 @@ HTML = """
 </div>
 <div class="row">
   <span>an imagined device:</span>
-  <label>starts an operation in <input id="start" type="range" min="0" max="60" step="1" value="20"> <output id="start-text"></output></label>
+  <label>starts an operation in <input id="start" type="range" min="0" max="80" step="1" value="54"> <output id="start-text"></output></label>
   <label>computes <input id="times" type="range" min="0" max="30" step="1" value="13"> <output id="times-text"></output></label>
 </div>
 <div class="charts"><div id="chart"></div><div><table id="table"></table></div></div>

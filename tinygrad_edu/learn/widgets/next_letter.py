@@ -89,8 +89,8 @@ def _exported(name: str, model: Network) -> dict[str, Any]:
     raise ValueError(message("next_letter", wrong, instead=instead))
 
 
-def _affine(weight: Tensor, bias: Tensor) -> dict[str, Any]:
-    return {"weight": _packed(weight), "bias": _packed(bias)}
+def _affine(weight: Tensor, bias: Tensor | None) -> dict[str, Any]:
+    return {"weight": _packed(weight), "bias": _packed(weight.new_zeros(len(weight)) if bias is None else bias)}
 
 
 def _packed(tensor: Tensor) -> dict[str, Any]:

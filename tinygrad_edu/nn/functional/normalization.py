@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from ...autograd.modes import no_grad
-from ...dtypes import float16, float32
 from ...errors import message
 from ...ops import cosine_similarity, group_norm, layer_norm, pairwise_distance, rms_norm
 from ...ops import normalization as ops
@@ -34,7 +33,7 @@ def batch_norm(
         return input.clone()
     c = input.array.shape[1]
     ops._need_channels("batch_norm", c, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
-    _need_one_dtype("batch_norm", input, running_mean, running_var, weight, bias)
+    ops._need_one_dtype("batch_norm", input, running_mean, running_var, weight, bias)
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("batch_norm: Expected running_mean and running_var to be defined when training=False")
@@ -64,7 +63,7 @@ def instance_norm(
     """(x - mean) / sqrt(var + eps) for each channel of each sample (or by the running statistics), scaled and shifted."""
     c = input.shape[1]
     ops._need_channels("instance_norm", c, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
-    _need_one_dtype("instance_norm", input, running_mean, running_var, weight, bias)
+    ops._need_one_dtype("instance_norm", input, running_mean, running_var, weight, bias)
     if not use_input_stats:
         if running_mean is None or running_var is None:
             wrong = "Expected running_mean and running_var to be defined when use_input_stats is false"
@@ -79,15 +78,6 @@ def instance_norm(
             _update(running_mean, rows.mean(2).mean(0), momentum)
             _update(running_var, rows.var(2).mean(0), momentum)
     return ops._group_norm(input, weight, bias, groups=c, eps=eps)
-
-
-def _need_one_dtype(what, input, *others):
-    """Raise for parameters or statistics of another type, which would change the type of everything that follows."""
-    own = input.dtype
-    for other in others:
-        if other is not None and other.dtype is not own and not (own is float16 and other.dtype is float32):
-            wrong = f"the input is {own}, but a parameter or running statistic is {other.dtype}"
-            raise RuntimeError(message(what, wrong, instead=f"input.to({other.dtype})"))
 
 
 def _update(running, value, momentum, factor=1.0):

@@ -34,6 +34,10 @@ function plot(context, cell) {
     context.fillRect(x, y, cell, cell);
     context.fillStyle = ink(v);
     context.fillRect(x, y, cell, cell);
+    if (byCell && context === paper) {
+      Object.assign(context, { strokeStyle: "rgba(127, 127, 127, 0.4)", lineWidth: 1 });
+      context.strokeRect(x, y, cell, cell);
+    }
   });
 }
 
