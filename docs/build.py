@@ -10,6 +10,7 @@ runs every other block.
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import inspect
 import json
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]  # the package of this clone, installed or not
+sys.path.insert(0, str(HERE.parent))  # the package of this clone, installed or not
 
 import reference  # noqa: E402
 
@@ -47,12 +48,12 @@ def quoted(module: str, name: str) -> str:
     found: Any = importlib.import_module(module)
     for part in name.split("."):
         found = getattr(found, part)
+    text = inspect.getsource(found)
     if not hasattr(found, "op"):
-        return inspect.getsource(found)
-    lines, first = inspect.getsourcelines(found.op.forward)
-    rest = inspect.getsource(importlib.import_module(module)).splitlines(keepends=True)[first - 1 + len(lines) :]
-    rules = inspect.getblock([line for line in rest if line.strip()])
-    return "".join([*lines, "\n\n", *rules]) if rules[0].startswith(f"{name}.grad(") else "".join(lines)
+        return text
+    source = inspect.getsource(importlib.import_module(module))
+    rules = [ast.get_source_segment(source, s) or "" for s in ast.parse(source).body if isinstance(s, ast.Expr)]
+    return "\n\n".join([text, *[f"{rule}\n" for rule in rules if rule.startswith(f"{name}.grad(")]])
 
 
 def refreshed(text: str) -> str:

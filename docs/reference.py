@@ -17,7 +17,7 @@ from tinygrad_edu.ops import FAMILIES
 from tinygrad_edu.viz.rules import rule_source, rule_text
 
 CHAPTERS = {
-    "tensor": ("Tensor", ["tinygrad_edu.tensor"]),
+    "tensor": ("Tensor", ["tinygrad_edu.tensor:Tensor"]),
     "functions": ("Functions of tensors", ["tinygrad_edu.ops"]),
     "random": ("Random draws", ["tinygrad_edu.random"]),
     "linalg": ("Linear algebra", ["tinygrad_edu.linalg"]),
@@ -57,7 +57,7 @@ def operations() -> str:
         "`g` the gradient that arrives, and each line that begins with `d` the gradient of one argument. The engine sums",
         "over what was broadcast, so no rule does it. A line that only calls a function is followed by that function.\n",
     ]
-    for name in sorted(families, key=lambda name: (order.index(name) if name in order else -1, name)):
+    for name in sorted(families, key=lambda name: (order.index(name) if name in order else len(order), name)):
         module = sys.modules[name]
         out += [f"## {name.rpartition('.')[2].replace('_', ' ')}\n", _escaped(_first_line(module)), ""]
         for op in families[name]:
@@ -66,7 +66,7 @@ def operations() -> str:
 
 
 def _operation(op: Op) -> Iterator[str]:
-    yield f"### `{op.name}{op.signature}` {{ #op-{op.name} }}\n"
+    yield f'### `{op.name}{op.signature}` {{ #op-{op.name} data-toc-label="{op.name}" }}\n'
     yield _escaped(_first_line(op.forward)) + "\n"
     lines = []
     forward = rule_text(op.forward)
@@ -88,10 +88,13 @@ def _operation(op: Op) -> Iterator[str]:
 def chapter(title: str, names: Iterable[str]) -> str:
     """The page of a few modules."""
     out = [f"# {title}\n"]
-    for name in names:
+    for place in names:
+        name, _, only = place.partition(":")
         module = importlib.import_module(name)
         out += [f"## {name}\n", _escaped(inspect.getdoc(module) or "") + "\n"]
         for member, what in members(module):
+            if only and member != only:
+                continue
             out += _entry(member, what, INHERITED.get(name))
     return "\n".join(out)
 
@@ -112,7 +115,7 @@ def members(module: ModuleType) -> Iterator[tuple[str, Any]]:
 
 
 def _entry(name: str, what: Any, base: type | None) -> Iterator[str]:
-    yield f"### `{name}{_signature(what)}`\n"
+    yield f'### `{name}{_signature(what)}` {{ data-toc-label="{name}" }}\n'
     yield _escaped(inspect.getdoc(what) or "") + "\n"
     if inspect.isclass(what):
         told = set(dir(base)) if base is not None and issubclass(what, base) and what is not base else set(dir(object))

@@ -290,7 +290,7 @@ for epoch, difference in enumerate(history["difference"], 1):
 same = (predictions(scratch32, X_test.float()) == predictions(library32, X_test.float())).double().mean().item()
 largest = largest_difference(scratch32, library32)
 print(f"float32 after {EPOCHS} epochs: {largest:.1e}, {same:.2%} of the predictions agree")
-assert largest > 1e-6
+assert largest > 1e4 * history["difference"][-1]
 
 # %%
 single.plot(logarithmic=True)
@@ -299,7 +299,8 @@ single.plot(logarithmic=True)
 # What to look at: in float64 the line hardly rises. In float32 it begins a billion times higher, and then it *leaps*. The reason
 # is relu. A hidden unit whose input is nearly zero may be on in one program and off in the other, by rounding alone. From then on
 # the two gradients differ, not in the last digit but by that picture's whole share; the weights part, more units disagree, and so
-# on. In float64 there are a billion times fewer near misses, and not one of them has happened:
+# on. In float64 there are a billion times fewer near misses, and not one of them has happened. (With the small digits there are too
+# few steps for it: there neither line leaps.)
 
 
 # %%
@@ -312,7 +313,7 @@ def disagreeing(one, other, inputs):
 
 disagree, disagree32 = disagreeing(scratch, library, X_test), disagreeing(scratch32, library32, X_test.float())
 print(f"of {len(X_test) * HIDDEN:,} decisions, different ones: {disagree32:,} in float32, {disagree} in float64")
-assert disagree < disagree32
+assert disagree == 0
 
 # %% [markdown]
 # So in float32 you get two different networks, equally good. If you compare two programs, do it in double precision, or after a few

@@ -12,7 +12,6 @@
 
 # %%
 import json
-import platform
 import queue
 import statistics
 import threading
@@ -324,7 +323,7 @@ cpu_works = works_on("cpu")
 
 # %% [markdown]
 # **The GPU's column.** It is measured where there is a GPU, and kept in the file `gpu_table.json` beside this
-# notebook, with the GPU's name. Where there is none, the file is read. And if there is no file either, the column stays
+# notebook, with the GPU's name and what the CPU of that machine needs. Where there is none, the file is read. And if there is no file either, the column stays
 # empty: *there was no GPU when this page was made unless you see its name below, and no number is invented.* To fill it, run
 # this notebook on a machine with a GPU, from top to bottom; nothing has to be changed.
 
@@ -336,9 +335,8 @@ def record(path):
     """Measure the same on the GPU, and keep it."""
     table = {
         "gpu": torch.cuda.get_device_name(),
-        "beside": platform.machine(),
-        "works": works_on("cuda"),
-        "steps": steps_by_batch("cuda"),
+        "works": {"cpu": cpu_works, "cuda": works_on("cuda")},
+        "steps": {"cpu": cpu_steps, "cuda": steps_by_batch("cuda")},
     }
     path.write_text(json.dumps(table, indent=1))
 
@@ -349,8 +347,10 @@ gpu = json.loads(RECORD.read_text()) if RECORD.exists() else None
 
 print(f"{'':42}{'this CPU':>12}  {gpu['gpu'] if gpu else 'GPU: not measured'}")
 for name, seconds in cpu_works.items():
-    there = gpu["works"].get(name) if gpu else None
-    column = f"{1e6 * there:12,.0f} µs   {seconds / there:6.2f} times as fast" if there else "-"
+    column = "-"
+    if gpu:
+        there, beside = gpu["works"]["cuda"][name], gpu["works"]["cpu"][name]
+        column = f"{1e6 * there:12,.0f} µs, {beside / there:.2f} times as fast as the CPU beside it"
     print(f"{name:42}{1e6 * seconds:9,.0f} µs  {column}")
 
 # %% [markdown]
@@ -363,7 +363,7 @@ for name, seconds in cpu_works.items():
 # still loses at a batch of 16.
 
 # %%
-recorded = {int(batch): seconds for batch, seconds in gpu["steps"].items()} if gpu else None
+recorded = {int(batch): seconds for batch, seconds in gpu["steps"]["cuda"].items()} if gpu else None
 device_race(cpu_steps, operations, recorded, gpu["gpu"] if gpu else "GPU")
 
 # %% [markdown]
@@ -378,7 +378,7 @@ device_race(cpu_steps, operations, recorded, gpu["gpu"] if gpu else "GPU")
 #
 # ## 5. Memory
 #
-# A GPU's memory is smaller than the machine's, and it is what runs out first. What needs it, for each parameter: the
+# A GPU's memory is usually smaller than the machine's, and it is what runs out first. What needs it, for each parameter: the
 # parameter itself, its gradient, and what the optimizer keeps (nothing for SGD, one number with momentum, two for Adam). And for each
 # *sample* of the batch: the activations that the backward pass will ask for.
 

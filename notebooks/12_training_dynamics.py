@@ -3,7 +3,7 @@
 #
 # After this lesson you can
 #
-# - see overfitting in two curves, and know which of five remedies helps in which case;
+# - see overfitting in two curves, and know which remedy helps in which case;
 # - write dropout in a line, and say why it divides by $1 - p$;
 # - write weight decay, batch normalisation, a learning-rate schedule, early stopping and gradient clipping, each in a few lines,
 #   and find each of them in `nn` and `optim` with equal numbers;

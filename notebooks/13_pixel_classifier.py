@@ -373,15 +373,17 @@ def dx_too_late(g, x, W, lr):
     return None
 
 
-def dx_too_late_right(g, x, W, lr):
-    return g @ (W - lr * x.T @ g).T
-
-
 torch.manual_seed(2)
-samples = (torch.randn(5, 3), torch.randn(5, 4), torch.randn(4, 3), 0.1)
-answer = dx_too_late(*samples)
-hints = [(samples[0] @ samples[2].T, "That is the right dx. After the update, W is another one.")]
-check("dx too late", answer, dx_too_late_right(*samples), hints, atol=1e-5)
+g, x, W, lr = torch.randn(5, 3), torch.randn(5, 4), torch.randn(4, 3), 0.1
+late = Layer(4, 3)  # the moved line, run
+late.W = W.clone()
+late.forward(x)
+late.backward(g)
+late.W -= lr * late.dW
+expected = late.backward(g)
+
+hints = [(g @ W.T, "That is the right dx. After the update, W is another one.")]
+check("dx too late", dx_too_late(g, x, W, lr), expected, hints, atol=1e-5)
 
 
 # %% tags=["solution"]
@@ -389,9 +391,8 @@ def dx_too_late(g, x, W, lr):
     return g @ W.T - lr * (g @ g.T) @ x
 
 
-answer = dx_too_late(*samples)
 because = "The error grows with lr, so with a small rate nobody notices."
-assert check("dx too late", answer, dx_too_late_right(*samples), hints, atol=1e-5, because=because)
+assert check("dx too late", dx_too_late(g, x, W, lr), expected, hints, atol=1e-5, because=because)
 
 # %% [markdown]
 # **3. Leaky relu.** It lets a hundredth of negative numbers through: $f(x) = x$ for $x > 0$, else $0.01\,x$. Write its rule: `rule(g, x)`.
@@ -432,7 +433,7 @@ check("number", number, 0.5, hints)
 
 # %% tags=["solution"]
 number = 15 / 30
-assert check("number", number, 0.5, hints, because="The mean of two means of equal length is their sum times a half.")
+assert check("number", number, 0.5, hints, because="The mean of two means is half of their sum.")
 
 # %% [markdown]
 # Next: a network that answers with a number and not with a class (`14_regression`).

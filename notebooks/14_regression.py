@@ -38,7 +38,7 @@ for row in torch.cat([x_raw, t_raw], 1)[:5].tolist():
 def scatter(columns, title, xlabels, ylabel, level=None):
     """A panel for each pair of columns."""
     with style():
-        plot, axes = panels(len(columns), title, columns=3, size=(3.3, 2.8))
+        plot, axes = panels(len(columns), title, columns=3, size=(2.9, 2.5))
         for ax, (across, up), label in zip(axes, columns, xlabels, strict=True):
             ax.scatter(across.tolist(), up.flatten().tolist(), s=7, alpha=0.6, color=COLOURS[0][0], linewidths=0)
             if level is not None:
@@ -53,7 +53,7 @@ scatter([(x_raw[:300, i], t_raw[:300]) for i in range(3)], "the data", datasets.
 
 # %% [markdown]
 # Each column tells something, and none tells enough. And there is more to it: look at the left picture. Far away, the minutes spread much
-# wider. Three kilometres through empty streets are quick and through a jam they are not, but for half a kilometre it hardly matters. So
+# wider. Ten kilometres through empty streets are quick and through a jam they are not, but for half a kilometre it hardly matters. So
 # the effect of the distance *depends on* the traffic. A straight line in three variables cannot say that.
 
 # %% [markdown]
@@ -255,14 +255,16 @@ across = [line_answers[:, 0], x_raw_test[:, 0], x_raw_test[:, 1]]
 scatter([(a, left_by_line) for a in across], "straight line", names, "residual in minutes", level=0)
 
 # %% [markdown]
-# There is shape: a bent cloud, wide at large distances. That is what a straight line cannot say, written out. Now the network:
+# There is shape. The clouds on the left and on the right are bent, and the one in the middle is broad at both ends and narrow between.
+# That is what a straight line cannot say, written out. Now the network (mind the smaller numbers at the side):
 
 # %%
 across = [answers[:, 0], x_raw_test[:, 0], x_raw_test[:, 1]]
 scatter([(a, residuals) for a in across], "network", names, "residual in minutes", level=0)
 
 # %% [markdown]
-# A band without shape, about two minutes to each side. Nothing is left to learn from.
+# A band without shape, with a deviation of a little more than two minutes, which is the formula's own chance. Hardly anything is left to
+# learn from.
 #
 # Does it know what traffic does? Ask it: 8 kilometres, 15 minutes of preparation, and traffic from 0 to 1, beside the formula the data were
 # made with.

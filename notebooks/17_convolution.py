@@ -62,7 +62,7 @@ viz.images(pixels_test[:16], [str(label) for label in y_test[:16].tolist()])
 picture = pixels_test[0]
 edge = torch.tensor([[-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0], [-1.0, 0.0, 1.0]])
 
-i, j = 14, 12
+i, j = 13, 15
 patch = picture[i : i + 3, j : j + 3]
 print("the pixels\n", patch)
 print("times the kernel, summed:", (patch * edge).sum().item())
@@ -303,11 +303,11 @@ torch.manual_seed(0)
 net = nn.Sequential(
     nn.Conv2d(1, 6, 5, padding=2),  # (B, 6, 28, 28)
     nn.ReLU(),
-    nn.MaxPool2d(2),  #               (B, 6, 14, 14)
-    nn.Conv2d(6, 16, 5),  #           (B, 16, 10, 10)
+    nn.MaxPool2d(2),  # (B, 6, 14, 14)
+    nn.Conv2d(6, 16, 5),  # (B, 16, 10, 10)
     nn.ReLU(),
-    nn.MaxPool2d(2),  #               (B, 16, 5, 5)
-    nn.Flatten(),  #                  (B, 400)
+    nn.MaxPool2d(2),  # (B, 16, 5, 5)
+    nn.Flatten(),  # (B, 400)
     nn.Linear(400, 120),
     nn.ReLU(),
     nn.Linear(120, 84),
@@ -409,7 +409,7 @@ with torch.no_grad():
 viz.images(first[0], [f"channel {k}" for k in range(6)], columns=6)
 
 # %%
-viz.images(second[0], columns=8)
+viz.images(second[0], [str(k) for k in range(16)], columns=8)
 
 # %% [markdown]
 # And what it gets wrong: each with what it was taken for, then what it is.

@@ -212,8 +212,9 @@ dots = (q * k).sum(1)
 print(f"variance of q · k: {dots.var().item():.1f}; divided by √64: {(dots / 8).var().item():.2f}")
 
 row = torch.randn(8)
-print("softmax of 8 scores:            ", row.softmax(0))
-print("softmax of scores 8 times larger:", (8 * row).softmax(0))
+for factor in (1, 8):
+    shares = (factor * row).softmax(0).tolist()
+    print(f"softmax of {factor} times the scores:", *(f"{share:.3f}" for share in shares))
 
 # %% [markdown]
 # With large scores softmax puts everything on one place, and there it is flat: the gradient that should teach the model to look
@@ -380,12 +381,13 @@ for k in range(STEPS):
 
 # %%
 @torch.no_grad()
-def losses_on(numbers, size=400):
+def losses_on(numbers, size=250, batches=8):
     """The loss at each place of the context: (T,)"""
     torch.manual_seed(1)
-    x, y = batch(numbers, size)
-    each = F.cross_entropy(gpt(x).flatten(0, 1), y.flatten(), reduction="none")
-    return each.view(size, T).mean(0)
+    each = []
+    for x, y in (batch(numbers, size) for _ in range(batches)):
+        each.append(F.cross_entropy(gpt(x).flatten(0, 1), y.flatten(), reduction="none").view(size, T))
+    return torch.cat(each).mean(0)
 
 
 by_place = losses_on(to_test)
@@ -401,14 +403,16 @@ curves([20 * (k + 1) for k in range(len(over))], {"loss": {"loss": over}}, "step
 # Does it use its context? At the first place of a stretch it knows one character, at the last place 64:
 
 # %%
-curves(list(range(1, T + 1)), {"loss by place": {"GPT": by_place}}, "characters it has seen", size=(4.8, 3.0))
+shown = {"GPT": by_place, "pairs, counted": [pairs_loss] * T}
+curves(list(range(1, T + 1)), {"loss by place": shown}, "characters it has seen", size=(4.8, 3.0))
 
 # %%
 if REAL:
     assert by_place[0] > by_place[8:].mean() + 0.3
 
 # %% [markdown]
-# With one character it is as good as counting pairs can be. A dozen characters make most of the difference.
+# With one character it is as good as counting pairs can be. Half a dozen characters make most of the difference; for what lies
+# further back, so small a model finds little use.
 #
 # ## 8. Writing
 #
@@ -469,17 +473,29 @@ following = [
 attention_map(vocabulary.decode(piece), head_weights, following)
 
 # %% [markdown]
-# Look for a head that looks at the character just before (a line beside the diagonal), one that goes back to the last space or
-# the beginning of the word, one that spreads its look evenly over a dozen characters. In numbers, how far back each head looks
-# on average:
+# Go through the heads before you read on. A line beside the diagonal is a head that always looks at the same distance; columns
+# are characters at which everybody looks. In numbers, the share of its weight that each head puts where, on average:
 
 # %%
-back = torch.arange(len(piece))[:, None] - torch.arange(len(piece))
-mean_distance = (head_weights * back.clamp(min=0)).sum(3)[:, :, 20:].mean(2)
-for k, block in enumerate(mean_distance.tolist(), 1):
-    print(f"block {k}:", "  ".join(f"head {h} {distance:4.1f}" for h, distance in enumerate(block, 1)))
+where = {
+    "itself": torch.eye(len(piece)),
+    "one before": torch.ones(len(piece) - 1).diag(-1),
+    "two before": torch.ones(len(piece) - 2).diag(-2),
+    "spaces and signs": torch.tensor([float(not c.isalpha()) for c in vocabulary.decode(piece)]).expand(len(piece), -1),
+}
+share = {name: (head_weights * places).sum(3)[:, :, 20:].mean(2) for name, places in where.items()}
+for b in range(2):
+    for h in range(4):
+        print(f"block {b + 1}, head {h + 1}:", "  ".join(f"{name} {share[name][b, h].item():4.0%}" for name in where))
+if REAL:
+    assert share["one before"].max() > 0.5
 
 # %% [markdown]
+# With the whole text to learn from, one head of the first block has learned to look one character back, nearly always, and
+# another one two. Nobody arranged that: it is what predicts best, and the places' embeddings made it possible. The second block
+# reads what the first has gathered. Its heads look further, and much at spaces and signs, where words and lines end: a fifth of
+# the characters, and up to half of the weight.
+#
 # ## Exercises
 #
 # **1.** Write `mask(T, window)`: a tensor of booleans (T, T), True where looking is *allowed*: at oneself and the `window - 1`

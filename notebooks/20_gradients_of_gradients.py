@@ -156,7 +156,7 @@ print("H @ v:           ", H @ v)
 assert torch.allclose(hessian_times([g], [p], [v])[0], H @ v)
 
 # %% [markdown]
-# Now for a network that is large enough to make the matrix a nuisance, on the 1,797 small digits that come with the package:
+# Now for a network that is large enough to make the matrix a nuisance, on 1,438 small digits that come with the package:
 
 # %%
 data = Digits()

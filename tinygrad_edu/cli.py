@@ -62,8 +62,10 @@ def _run(options: argparse.Namespace) -> int:
     looks = _looks_of(options)
     try:
         code = (run_module if options.as_module else run_script)(options.target, args, looks)
-    except ModuleNotFoundError as error:
-        return _mistake(f"there is no module {error.name!r} that can be run from {os.getcwd()}")
+    except ImportError as error:  # of the module itself: a program tells its own
+        if isinstance(error, ModuleNotFoundError) and options.target.startswith(error.name or ""):
+            return _mistake(f"there is no module {error.name!r} that can be run from {os.getcwd()}")
+        return _mistake(f"the module {options.target!r} cannot be imported: {error}")
     return code or int(options.command == "graph" and looks.failed)
 
 

@@ -6,6 +6,9 @@ answer themselves; what NumPy cannot dispatch (creation, scattered addition, raw
 
 from __future__ import annotations
 
+import math
+import os
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -67,6 +70,10 @@ class device:
 CPU = device("cpu")
 _modules: dict[str, ModuleType | Any] = {"cpu": np}  # device type -> the array module that serves it
 _default = CPU
+deterministic = (
+    False  # whether floats are summed in one order on a GPU, where the quickest threads come first otherwise
+)
+blocking = os.environ.get("CUDA_LAUNCH_BLOCKING") == "1"  # whether an error on a GPU is to be told where it was made
 _outside: list[device] = []  # the defaults around the `with device:` blocks that are entered
 
 
@@ -95,20 +102,50 @@ def module(d: device) -> Any:
     return _modules[d.type]
 
 
+WHEELS = ("cupy-cuda11x", "cupy-cuda12x", "cupy-cuda13x", "cupy")  # which all install a package `cupy`
+
+
 def _import_cupy() -> Any:
-    reason = "tinygrad_edu was asked for device 'cuda': {}"
+    """cupy, if it can put an array on a GPU; else an error that says which part is missing, and what to do."""
+    asked = "tinygrad_edu was asked for device 'cuda': "
+    found = [name for name in WHEELS if _is_installed(name)]
+    if len(found) > 1:  # the files of one lie over those of the other
+        raise RuntimeError(
+            f"{asked}{' and '.join(found)} are installed together and spoil each other; write "
+            f"pip uninstall {' '.join(found)}, then install the one for the driver's CUDA"
+        )
     try:
-        import cupy
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # cupy warns where it finds no CUDA: the error below says it
+            import cupy
     except ImportError as error:
         install = "pip install 'tinygrad_edu[cuda12]' (CUDA 12) or 'tinygrad_edu[cuda13]' (CUDA 13)"
-        raise RuntimeError(reason.format(f"cupy cannot be imported ({error}); write {install}")) from None
+        raise RuntimeError(f"{asked}cupy cannot be imported ({error}); write {install}") from None
     try:
         count = cupy.cuda.runtime.getDeviceCount()
     except Exception as error:
-        raise RuntimeError(reason.format(f"no NVIDIA driver answers ({error})")) from None
+        raise RuntimeError(
+            f"{asked}no NVIDIA driver answers ({error}); nvidia-smi tells what the driver says"
+        ) from None
     if not count:
-        raise RuntimeError(reason.format("the driver finds no GPU"))
+        raise RuntimeError(f"{asked}the driver finds no GPU; CUDA_VISIBLE_DEVICES may hide it")
+    try:
+        cupy.cuda.nvrtc.getVersion()
+    except Exception as error:
+        raise RuntimeError(
+            f"{asked}CUDA's own libraries are not found ({error}); install the CUDA toolkit, or from PyPI by "
+            f"pip install '{found[0] if found else 'cupy-cuda12x'}[ctk]'"
+        ) from None
     return cupy
+
+
+def _is_installed(name: str) -> bool:
+    from importlib import metadata  # here, since it takes as long as a tenth of the package
+
+    try:
+        return bool(metadata.version(name))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def cuda_is_available() -> bool:
@@ -212,12 +249,46 @@ def asarray(value: Any, like: Array, dtype: Any = None) -> Array:
     return module_of(like).asarray(value, dtype)
 
 
-def scatter_add(target: Array, index: Any, values: Array) -> None:
+def scatter_add(target: Array, index: Any, values: Any) -> None:
     """`target[index] += values`, where an index that comes twice adds twice."""
     if type(target) is np.ndarray:
         np.add.at(target, index, values)
+    elif target.dtype.kind == "c":
+        scatter_add(target.real, index, values.real)
+        scatter_add(target.imag, index, values.imag)
+    elif deterministic and target.dtype.kind == "f":
+        _add_sorted(target, index, values)
+    elif target.dtype.char in "efdiILQ":
+        np.add.at(target, index, values)
+    elif target.dtype.itemsize == 8:  # CuPy adds to unsigned ones only, and the bits are the same
+        np.add.at(target.view(np.uint64), index, asarray(values, target, np.int64).view(np.uint64))
     else:
-        module_of(target).add.at(target, index, values)
+        wide = target.astype(np.int32)
+        np.add.at(wide, index, asarray(values, target, np.int32))
+        target[...] = wide.astype(target.dtype)
+
+
+def _add_sorted(target: Array, index: Any, values: Any) -> None:
+    """`scatter_add` in one order: what goes to one place is brought together, and summed by halves."""
+    keys = index if isinstance(index, tuple) else (index,)
+    place: Any = 0
+    for key, n in zip(keys, target.shape, strict=False):
+        place = place * n + np.where(key < 0, key + n, key)
+    rest = target.shape[len(keys) :]
+    if not place.size:
+        return
+    rows = np.broadcast_to(values, (*place.shape, *rest)).reshape(place.size, math.prod(rest))
+    order = np.argsort(place.reshape(-1), kind="stable")
+    place, rows = place.reshape(-1)[order], rows[order].astype(target.dtype)
+    step = 1
+    while step < place.size:  # each row holds the sum of up to `step` rows of its place, with itself the last
+        same = place[step:] == place[:-step]
+        rows[step:] += np.where(same[:, None], rows[:-step], 0)
+        step *= 2
+    everywhere = arange(math.prod(target.shape[: len(keys)]), like=target)
+    last = np.searchsorted(place, everywhere, side="right") - 1
+    found = (last >= 0) & (place[np.maximum(last, 0)] == everywhere)
+    target += np.where(found[:, None], rows[np.maximum(last, 0)], 0).reshape(target.shape)
 
 
 def as_strided(array: Array, shape: Any, strides: Any) -> Array:

@@ -61,7 +61,14 @@ def translated(name: str, inputs: list[Any], error: Exception) -> Exception:
         return OverflowError(message(what, wrong))
     if isinstance(error, MemoryError):
         return OutOfMemoryError(message(what, f"out of memory: {wrong}", instead="a smaller batch, or torch.no_grad()"))
-    return RuntimeError(message(what, mismatch(inputs) or wrong))
+    disagree = mismatch(inputs)
+    return RuntimeError(message(what, disagree or wrong, instead=_fitting(inputs) if disagree else ""))
+
+
+def outside(what: str, index: int, dim: int, n: int, low: int | None = None) -> str:
+    """An index that is not in its dimension, and which ones are."""
+    wrong = f"index {index} is out of bounds for dimension {dim} with size {n}"
+    return message(what, wrong, instead=f"an index from {-n if low is None else low} to {n - 1}" if n else "")
 
 
 def alike(word: str, known: Iterable[str]) -> str:
@@ -72,7 +79,10 @@ def alike(word: str, known: Iterable[str]) -> str:
 
 def mismatch(inputs: list[Any]) -> str:
     """Where the shapes of tensors cannot be broadcast together, which lengths disagree."""
-    shapes = [v.shape for v in inputs if hasattr(v, "shape")]
+    return _disagreeing([v.shape for v in inputs if hasattr(v, "shape")])
+
+
+def _disagreeing(shapes: list[tuple[int, ...]]) -> str:
     for a, b in itertools.pairwise(shapes):
         for d in range(1, min(len(a), len(b)) + 1):
             if a[-d] != b[-d] and 1 not in (a[-d], b[-d]):
@@ -81,3 +91,18 @@ def mismatch(inputs: list[Any]) -> str:
                     f"at non-singleton dimension {max(len(a), len(b)) - d}"
                 )
     return ""
+
+
+def _fitting(inputs: list[Any]) -> str:
+    """What makes two shapes that disagree fit each other: a dimension of length 1 in the right place, or a transpose."""
+    shapes = [tuple(v.shape) for v in inputs if hasattr(v, "shape")]
+    if len(shapes) == 2:
+        for name, short, long in (("b", shapes[1], shapes[0]), ("a", shapes[0], shapes[1])):
+            if len(short) == len(long) == 2 and short[::-1] == long:
+                return f"{name}.mT, if its rows stand where its columns should be"
+            for dim in range(len(short), 0, -1) if len(short) < len(long) else ():
+                if not _disagreeing([long, (*short[:dim], 1, *short[dim:])]):
+                    return (
+                        f"{name}.unsqueeze({dim - len(short) - 1}), to fit {list(short)} to {list(long)} from the left"
+                    )
+    return "shapes whose lengths, counted from the last, are equal or 1: x.unsqueeze(dim) gives a length of 1"

@@ -129,7 +129,11 @@ def _of_a_step(group: argparse._ActionsContainer) -> None:
     group.add_argument("--step", type=int, default=1, metavar="N", help="which step; one ends at optimizer.step()")
 
 
-FLAGS = {"run": looks, "graph": picture, "launch": processes}  # of the commands that run a program, which has arguments of its own
+FLAGS = {
+    "run": looks,
+    "graph": picture,
+    "launch": processes,
+}  # of the commands that run a program, which has arguments of its own
 
 
 def parser() -> argparse.ArgumentParser:

@@ -24,9 +24,8 @@ F16, F64, C128 = np.dtype("float16"), np.dtype("float64"), np.dtype("complex128"
 def not_a_tensor(op: Op, i: int, value: Any) -> str:
     """PyTorch's sentence for an argument that must be a tensor."""
     name = {"x": "input", "y": "other"}.get(op.names[i], op.names[i])
-    return (
-        f"{op.name}(): argument '{name}' (position {i + 1}) must be Tensor, not {type(value).__name__}; "
-        + (f"write tensor({describe(value)})" if value is not None else "was a return forgotten?")
+    return f"{op.name}(): argument '{name}' (position {i + 1}) must be Tensor, not {type(value).__name__}; " + (
+        f"write tensor({describe(value)})" if value is not None else "was a return forgotten?"
     )
 
 
@@ -34,7 +33,7 @@ def agree(op: Op, arrays: Sequence[Any]) -> bool:
     """Whether the arguments that are promoted together have one dtype already."""
     dtype = None
     for a in arrays[: len(arrays) - len(op.names) + 1] if op.sequence else [arrays[i] for i in op.promoted]:
-        if isinstance(a, ndarray):
+        if isinstance(a, ndarray) or (a is not None and not isinstance(a, NUMBERS) and devices.is_array(a)):
             if dtype is None:
                 dtype = a.dtype
             elif a.dtype is not dtype:

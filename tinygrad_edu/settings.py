@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import devices
+
 _state: dict[str, Any] = {"precision": "highest", "deterministic": False, "warn_only": False, "warn_always": False}
 
 
@@ -20,8 +22,9 @@ def get_float32_matmul_precision() -> str:
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """The same program gives the same numbers here in any case."""
+    """The same program gives the same numbers: on a CPU in any case, on a GPU by sums that are sorted first."""
     _state.update(deterministic=bool(mode), warn_only=warn_only)
+    devices.deterministic = bool(mode)
 
 
 def are_deterministic_algorithms_enabled() -> bool:

@@ -470,7 +470,8 @@ def root(t: Tensor, g: Tensor | None, create_graph: bool, what: str) -> tuple[No
             message(
                 f"{what} of a tensor of shape {list(t.shape)}",
                 "element 0 of tensors does not require grad and does not have a grad_fn",
-                instead="make an input with requires_grad=True, and compute the result outside no_grad()",
+                instead="make an input with requires_grad=True, and compute the result from it outside no_grad(), "
+                "without detach(), .data, .item(), .numpy() or integers on the way",
             )
         )
     if g is None:

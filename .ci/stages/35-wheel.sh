@@ -17,3 +17,5 @@ PYTHON
 ../empty/bin/tinygrad-edu info
 ../empty/bin/tinygrad-edu train digits --epochs 1 --out digits
 ls digits
+../empty/bin/tinygrad-edu lessons --out lessons
+test -e lessons/05_build_the_engine.ipynb

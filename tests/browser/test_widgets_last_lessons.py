@@ -177,11 +177,11 @@ def weights() -> torch.Tensor:
 def test_the_map_shows_each_heads_weights(page: Any, weights: torch.Tensor) -> None:
     page.open(attention_map(TEXT, weights).page)
     lower = [(t, s) for t in range(len(TEXT)) for s in range(t + 1)]
-    for layer, head in ((0, 0), (1, 2)):
-        put(page, "#layer", layer, "change")
+    for block, head in ((0, 0), (1, 2)):
+        put(page, "#block", block, "change")
         put(page, "#head", head, "change")
-        drawn = [float(cell.get_attribute("fill-opacity")) for cell in page.all("#map .weight")]
-        assert drawn == pytest.approx([weights[layer, head, t, s].item() for t, s in lower], abs=6e-5)
+        drawn = [float(cell.get_attribute("fill-opacity")) ** 2 for cell in page.all("#map .weight")]
+        assert drawn == pytest.approx([weights[block, head, t, s].item() for t, s in lower], abs=2e-4)
     assert page.complaints() == [] and page.fetched() == []
 
 
@@ -193,7 +193,7 @@ def test_a_character_tells_what_it_looks_at(page: Any, weights: torch.Tensor) ->
         "document.querySelector('[data-place=\"7\"]').dispatchEvent(new PointerEvent('pointerover', {bubbles: true}))"
     )
     assert page.one("#text .here").get_attribute("data-place") == "7" and page.text("#say").startswith(
-        "Layer 1, head 1, character 8"
+        "Block 1, head 1, character 8"
     )
     shares = [float(t.rstrip("%")) / 100 for t in texts(page, "#looks td:nth-child(2)")]
     assert shares == pytest.approx(sorted(weights[0, 0, 7].tolist(), reverse=True)[:6], abs=6e-3)

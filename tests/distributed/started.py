@@ -58,6 +58,6 @@ def run(words: list[str], seconds: float = 60, cwd: Path | None = None, **enviro
 def succeeds(ended: Ended, count: int) -> None:
     """Every process has come to its end, and has said so."""
     assert ended.code == 0, f"{ended.out}\n{ended.err}"
-    assert sorted(line for line in ended.out.splitlines() if line.startswith("done")) == [f"done {r}" for r in range(count)]
-
-
+    assert sorted(line for line in ended.out.splitlines() if line.startswith("done")) == [
+        f"done {r}" for r in range(count)
+    ]

@@ -63,8 +63,9 @@ def test_the_table_is_filled_where_there_is_a_gpu_and_read_where_there_is_none(
     said = capsys.readouterr().out
     assert "computed on cuda:0" in said and "A stand-in" in said and "not measured" not in said
     table = json.loads((tmp_path / "gpu_table.json").read_text())
-    assert table["gpu"] == "A stand-in" and list(table["steps"]) == ["1", "4"]
-    measured = len(table["works"]) + len(table["steps"])
+    assert table["gpu"] == "A stand-in" and list(table["steps"]["cuda"]) == ["1", "4"]
+    assert table["works"]["cuda"].keys() == table["works"]["cpu"].keys()
+    measured = len(table["works"]["cuda"]) + len(table["steps"]["cuda"])
     assert standin.waits.count("synchronize") >= 7 * measured  # around each of five runs, and of two before them
     if devices.cuda_is_available():
         pytest.skip("the rest is about machines without a GPU")

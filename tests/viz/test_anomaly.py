@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -253,3 +255,19 @@ def test_an_infinite_gradient_that_turns_to_nan_is_told_by_where_it_was_born() -
     assert short_name(error.node) == "pow" and error.index == (0, 0)
     assert f"born in sqrt, from: {__file__}:{line_of('length')}" in str(error)
     assert str(error).endswith("write instead: sqrt(x + 1e-8), or vector_norm, whose gradient at 0 is 0")
+
+
+def test_what_is_noted_of_infinities_keeps_no_graph_alive() -> None:
+    x = leaf(0.0, 1.0)
+    gc.disable()
+    try:
+        with autograd.detect_anomaly():
+            root = x.sqrt()
+            y = root.exp().sum()  # the gradient is inf, and never NaN
+            y.backward()
+        born = weakref.ref(root.grad_fn)
+        assert x.grad.isinf().any()
+        del y, root
+        assert born() is None
+    finally:
+        gc.enable()

@@ -80,7 +80,7 @@ class Anomaly:
                 continue
             if np.isnan(array).any():
                 raise backward_error(node, g, edge, array)
-            edge.blown_up = blown_up(node, g) or node  # type: ignore[attr-defined]
+            edge.blown_up = blown_up(node, g) or (short_name(node), node.trace)  # type: ignore[attr-defined]
 
 
 # --- the mode --------------------------------------------------------------------------------------------------------

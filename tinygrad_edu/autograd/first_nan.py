@@ -126,18 +126,19 @@ def backward_error(node: Node, g: Any, edge: Node, array: Any) -> AnomalyError:
         )
     source = blown_up(node, g)
     if source is not None:
-        lines.append(f"  the infinite gradient that came to it was born in {short_name(source)}, from: {source.trace}")
+        name = source[0]
+        lines.append(f"  the infinite gradient that came to it was born in {name}, from: {source[1]}")
     roots = [root for root, _ in walk_now().get("roots", [])]
     lines += _slice(roots[0] if roots else node, node, "nan in the gradient")
     if birth is not None:
-        lines.append(f"  write instead: mask before the operation, {name}(torch.where(mask, x, 1.0))")
-    elif (guilty := short_name(source or node)) in HINTS:
-        lines.append(f"  write instead: {HINTS[guilty]}")
+        lines.append(f"  write instead: mask before the operation, {short_name(node)}(torch.where(mask, x, 1.0))")
+    elif name in HINTS:
+        lines.append(f"  write instead: {HINTS[name]}")
     return _error(lines, node, index, roots[0] if roots else node)
 
 
-def blown_up(node: Node, g: Any) -> Node | None:
-    """The node of the walk that has made the infinite part of a gradient out of finite numbers; None if g is finite."""
+def blown_up(node: Node, g: Any) -> tuple[str, Line | None] | None:
+    """The operation in whose rule the infinite part of a gradient was born, and its line; None if g is finite."""
     parts = g.values() if isinstance(g, Several) else (g,)
     infinite = any(np.isinf(getattr(each, "array", each)).any() for each in parts)
     return getattr(node, "blown_up", None) if infinite else None

@@ -120,8 +120,8 @@ class inference_mode(_Mode):
     """Like `no_grad`; PyTorch also forbids its tensors in later graphs, here they may be used as constants."""
 
     def __new__(cls, mode: Any = True) -> Any:
-        if callable(mode):
-            return super().__new__(cls)(mode)
+        if callable(mode):  # as a decorator without parentheses
+            return cls()(mode)
         return super().__new__(cls)
 
     def __init__(self, mode: bool = True) -> None:

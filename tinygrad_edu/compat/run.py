@@ -36,7 +36,12 @@ def run_script(path: str, args: Sequence[str] = (), around: Any = None) -> int:
 def run_module(name: str, args: Sequence[str] = (), around: Any = None) -> int:
     """Execute a module as `python -m name args` does, with `import torch` answered here; the exit code."""
     _become([name, *args], os.getcwd())
-    spec = importlib.util.find_spec(name)
+    try:
+        spec = importlib.util.find_spec(name)
+    except ImportError:
+        raise
+    except Exception as error:  # packages are imported on the way
+        raise ImportError(f"{type(error).__name__}: {error}", name=name) from error
     if spec is not None and spec.submodule_search_locations is not None:  # a package
         spec = importlib.util.find_spec(f"{name}.__main__")
     if spec is None or spec.loader is None:

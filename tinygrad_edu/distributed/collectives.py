@@ -359,18 +359,14 @@ def irecv(
     return g.begin(what, way, receive, lambda: _put(tensor, x), everyone=False, compared=False)
 
 
-def send(
-    tensor: Tensor, dst: int | None = None, group: Any = None, tag: int = 0, group_dst: int | None = None
-) -> None:
+def send(tensor: Tensor, dst: int | None = None, group: Any = None, tag: int = 0, group_dst: int | None = None) -> None:
     """Hand a tensor to the process `dst`."""
     work = isend(tensor, dst, group, tag, group_dst)
     if work is not None:
         work.wait()
 
 
-def recv(
-    tensor: Tensor, src: int | None = None, group: Any = None, tag: int = 0, group_src: int | None = None
-) -> int:
+def recv(tensor: Tensor, src: int | None = None, group: Any = None, tag: int = 0, group_src: int | None = None) -> int:
     """Take what the process `src` sends, or any process if none is named; the sender's rank."""
     work = irecv(tensor, src, group, tag, group_src)
     if work is None:
@@ -391,9 +387,7 @@ def _other(g: ProcessGroup, what: str, rank: int | None, inside: int | None) -> 
     return found
 
 
-def barrier(
-    group: Any = None, async_op: bool = False, device_ids: Any = None, timeout: Any = None
-) -> Work | None:
+def barrier(group: Any = None, async_op: bool = False, device_ids: Any = None, timeout: Any = None) -> Work | None:
     """Wait until all processes are here."""
     g = _group("barrier", group)
     if g is None:

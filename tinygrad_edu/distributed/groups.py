@@ -22,7 +22,9 @@ default_pg_timeout = datetime.timedelta(minutes=30)
 class ProcessGroup:
     """Some of the processes, in order, and the ways between them."""
 
-    def __init__(self, ranks: Sequence[int], cpu: Transport, cuda: Transport | None, backend: str, seconds: float) -> None:
+    def __init__(
+        self, ranks: Sequence[int], cpu: Transport, cuda: Transport | None, backend: str, seconds: float
+    ) -> None:
         self.ranks, self.cpu, self.cuda = list(ranks), cpu, cuda
         self.backend, self.seconds = backend, seconds
 
@@ -128,13 +130,28 @@ def init_process_group(
     backend = (backend or "undefined").lower()
     names = {part.rpartition(":")[2] for part in backend.split(",")}
     if not names <= BACKENDS:
-        raise ValueError(f"init_process_group: there is no backend {backend!r}; write 'mpi', 'nccl', 'gloo' or 'single'")
+        raise ValueError(
+            f"init_process_group: there is no backend {backend!r}; write 'mpi', 'nccl', 'gloo' or 'single'"
+        )
     here = launch.place()
     cpu = _way(here, names)
-    asked = world_size if world_size > 0 else 1 if "single" in names else int(os.environ.get("WORLD_SIZE", here.size))
-    _compare(here.size, cpu, asked, rank)
-    here = here._replace(rank=cpu.rank, size=cpu.size)
-    launch.join_the_others(here)
+    asked = world_size if world_size > 0 else _asked(cpu.size, names)
+    if here.size > 1 == cpu.size and "single" not in names:
+        raise RuntimeError(
+            f"init_process_group: {here.size} processes were started, and MPI knows of one: the mpiexec that has started "
+            f"them is not that of the MPI under mpi4py; write {launch.find_mpiexec()} in its place"
+        )
+    if asked != cpu.size:
+        start = f"python -m tinygrad_edu launch -n {asked} train.py, or mpiexec -n {asked} python train.py"
+        raise NotImplementedError(
+            f"init_process_group: {asked} processes were asked for, and {cpu.size} started; write {start}"
+        )
+    if rank not in (-1, cpu.rank):
+        raise ValueError(
+            f"init_process_group: rank={rank}, but this process is rank {cpu.rank} of those that were started"
+        )
+    if cpu.size > 1:
+        launch.join_the_others(here._replace(rank=cpu.rank, size=cpu.size))
     over_nccl = cpu.size > 1 and names & {"nccl", "undefined"} and devices.cuda_is_available()
     seconds = (timeout or default_pg_timeout).total_seconds()
     cuda = nccl.connect(cpu.rank, cpu.size) if over_nccl else None
@@ -143,26 +160,13 @@ def init_process_group(
 
 def _way(here: launch.Place, names: set[str]) -> Transport:
     """How the processes that were started together reach each other."""
-    if "single" in names or (here.size == 1 and not ("mpi" in names and is_mpi_available())):
-        return Alone()
-    found = mpi.world()
-    return found if found.size > 1 else Alone()
+    several = here.size > 1 or ("mpi" in names and is_mpi_available())
+    return mpi.world() if several and "single" not in names else Alone()
 
 
-def _compare(started: int, found: Transport, asked: int, rank: int) -> None:
-    """Raise if there are not as many processes as there are said to be."""
-    if started == asked and found.size == 1 != asked:
-        raise RuntimeError(
-            f"init_process_group: {started} processes were started, and MPI knows of one: the mpiexec that has started "
-            f"them is not that of the MPI under mpi4py; write {launch.find_mpiexec()} in its place"
-        )
-    if asked != found.size:
-        start = f"python -m tinygrad_edu launch -n {asked} train.py, or mpiexec -n {asked} python train.py"
-        raise NotImplementedError(
-            f"init_process_group: {asked} processes were asked for, and {found.size} started; write {start}"
-        )
-    if rank not in (-1, found.rank):
-        raise ValueError(f"init_process_group: rank={rank}, but MPI's launcher has made this process rank {found.rank}")
+def _asked(started: int, names: set[str]) -> int:
+    """How many processes the environment speaks of; a launcher's word counts more than what it was started with."""
+    return started if started > 1 or "single" in names else int(os.environ.get("WORLD_SIZE", 1))
 
 
 def _set_world(world: ProcessGroup | None) -> None:
@@ -248,7 +252,10 @@ def get_global_rank(group: ProcessGroup, group_rank: int) -> int:
 
 
 def new_group(
-    ranks: Sequence[int] | None = None, timeout: datetime.timedelta | None = None, backend: str | None = None, **further: Any
+    ranks: Sequence[int] | None = None,
+    timeout: datetime.timedelta | None = None,
+    backend: str | None = None,
+    **further: Any,
 ) -> Any:
     """A group of some of the processes. All processes call this, also those that are not in it."""
     world = member("new_group")

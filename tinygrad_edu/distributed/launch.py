@@ -39,9 +39,7 @@ def place() -> Place:
     for names in LAUNCHERS:
         if names[0] in os.environ and names[1] in os.environ:
             rank, size = int(os.environ[names[0]]), int(os.environ[names[1]])
-            return Place(
-                rank, size, int(os.environ.get(names[2], rank)), int(os.environ.get(names[3], size))
-            )
+            return Place(rank, size, int(os.environ.get(names[2], rank)), int(os.environ.get(names[3], size)))
     return Place(0, 1, 0, 1)
 
 
@@ -80,6 +78,7 @@ class EndOfAll:
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()
+        time.sleep(0.3)  # the launcher reads what was printed; once a process has ended it reads no more
         if "mpi4py.MPI" in sys.modules:
             sys.modules["mpi4py.MPI"].COMM_WORLD.Abort(code)
         os._exit(code)

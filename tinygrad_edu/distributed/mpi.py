@@ -13,16 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from .transport import Array, Done, ReduceOp
+from .transport import Alone, Array, Done, ReduceOp, Transport
 
 INSTALL = 'pip install "tinygrad_edu[mpi]"'
 
 
 @functools.lru_cache(1)
-def world() -> Mpi:
+def world() -> Transport:
     """All processes that were started together."""
-    MPI = library()
-    return Mpi(MPI.COMM_WORLD.Dup(), Ring(MPI.COMM_WORLD.Dup()))
+    comm = library().COMM_WORLD
+    return Mpi(comm.Dup(), Ring(comm.Dup())) if comm.size > 1 else Alone()
 
 
 def library() -> Any:

@@ -29,7 +29,9 @@ def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> No
     object_list[:] = _gathered(g, obj)
 
 
-def gather_object(obj: Any, object_gather_list: list[Any] | None = None, dst: int | None = None, group: Any = None) -> None:
+def gather_object(
+    obj: Any, object_gather_list: list[Any] | None = None, dst: int | None = None, group: Any = None
+) -> None:
     """object_gather_list[k] = the object of process k, in the process `dst`."""
     g = member("gather_object", group)
     if g is None:

@@ -107,10 +107,14 @@ class Alone:
         return self.scatter(x, parts, 0)
 
     def send(self, x: Array, to: int, tag: int) -> Done:
-        raise ValueError("send: there is no other process; start several with `python -m tinygrad_edu launch -n 2 train.py`")
+        raise ValueError(
+            "send: there is no other process; start several with `python -m tinygrad_edu launch -n 2 train.py`"
+        )
 
     def recv(self, x: Array, source: int | None, tag: int) -> Done:
-        raise ValueError("recv: there is no other process; start several with `python -m tinygrad_edu launch -n 2 train.py`")
+        raise ValueError(
+            "recv: there is no other process; start several with `python -m tinygrad_edu launch -n 2 train.py`"
+        )
 
     def barrier(self) -> Done:
         return at_once

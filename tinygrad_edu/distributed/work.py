@@ -62,7 +62,10 @@ class Work:
             now, gone = time.monotonic(), self._gone()
             heard = heard or (now if gone else 0.0)
             if gone and now - heard > GRACE:
-                why, instead = gone, "equally many calls in all processes; for unequal data, DistributedDataParallel.join()"
+                why, instead = (
+                    gone,
+                    "equally many calls in all processes; for unequal data, DistributedDataParallel.join()",
+                )
                 raise DistBackendError(message(self._what, f"waits in vain: {why}", instead=instead))
             if now - began > seconds:
                 why = f"Timed out waiting {seconds:g} s for the other processes"

@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..autograd.graph import recording
-from ..errors import describe
+from ..errors import describe, outside
 from ..inplace import assign, check_writable
 from ..op import op
 from ..tensor import Tensor, wrap
@@ -161,7 +161,7 @@ def _parsed(x: Tensor, key: Any) -> tuple[tuple, list[Any]]:
         elif isinstance(k, int):
             n = x.array.shape[dim]
             if not -n <= k < n:
-                raise IndexError(f"index {k} is out of bounds for dimension {dim} with size {n}")
+                raise IndexError(outside(f"indexing {describe(x)}", k, dim, n))
             basic.append(k)
             dim += 1
         elif isinstance(k, slice):
@@ -219,17 +219,21 @@ def _of_mask(mask: Any, x: Tensor, dim: int) -> tuple:
 def _of_integers(index: Any, x: Tensor, dim: int, error: type = IndexError) -> Any:
     """An integer array inside a dimension. A copy while gradients are recorded: later writes must not reach it."""
     n = x.array.shape[dim]
-    check_inside(index, -n, n, dim, error)
+    check_inside(index, -n, n, dim, error, x)
     return index.copy() if recording.get() and x.node is not None else index
 
 
-def check_inside(index: Any, low: int, n: int, dim: int, error: type = RuntimeError, what: str = "") -> None:
-    """Raise if a position lies outside; on a GPU this would make the host wait, so there it is left to the kernel."""
-    if type(index) is np.ndarray and index.size:
+def check_inside(index: Any, low: int, n: int, dim: int, error: type, what: str | Tensor) -> None:
+    """Raise if a position lies outside. On a GPU the host would have to wait: there it wraps, but for a debugger.
+
+    As for PyTorch, that is `CUDA_LAUNCH_BLOCKING=1` in the environment.
+    """
+    if (type(index) is np.ndarray or devices.blocking) and index.size:
         least, most = index.min(), index.max()
         if least < low or most >= n:
             wrong = least if least < low else most
-            raise error(f"{what}index {wrong} is out of bounds for dimension {dim} with size {n}")
+            name = what if isinstance(what, str) else f"indexing {describe(what)}"
+            raise error(outside(name, int(wrong), dim, n, low))
 
 
 def _check_together(indices: Sequence[Any]) -> None:
@@ -252,7 +256,7 @@ def _getitem(self: Tensor, key: Any) -> Tensor:
     if type(key) is int and self.array.ndim:
         n = self.array.shape[0]
         if not -n <= key < n:
-            raise IndexError(f"index {key} is out of bounds for dimension 0 with size {n}")
+            raise IndexError(outside(f"indexing {describe(self)}", key, 0, n))
         return _select(self, 0, key)
     if not self.ndim and isinstance(key, int) and not isinstance(key, bool):
         raise IndexError(

@@ -37,7 +37,7 @@ def _vector(
         raise RuntimeError(f"{what}(): Index to scalar can have only 1 value, got {index.array.size} value(s)")
     x = x if x.ndim else _view(x, (1,))
     n = x.array.shape[dim]
-    check_inside(index.array, low if low >= 0 else -n, n, dim, IndexError, f"{what}(): ")
+    check_inside(index.array, low if low >= 0 else -n, n, dim, IndexError, f"{what}()")
     array = index.array.reshape(-1)
     return x, dim, array.copy() if recording.get() else array
 
@@ -108,7 +108,7 @@ def _flat_index(x: Tensor, index: Tensor, what: str) -> Any:
     n = x.array.size
     if not n and index.array.size:
         raise IndexError(f"{what}(): tried to take from an empty tensor")
-    check_inside(index.array, -n, n, 0, IndexError, f"{what}(): out of range: ")
+    check_inside(index.array, -n, n, 0, IndexError, f"{what}(): out of range")
     return index.array.copy() if recording.get() else index.array
 
 
@@ -157,7 +157,7 @@ def repeat_interleave(
 ) -> Tensor:
     """Each element, or each position of a dimension, as many times as `repeats` says, next to each other."""
     if repeats is None:
-        return wrap(np.repeat(devices.arange(input.array.size, like=input.array), _counts(input)))
+        return wrap(_repeated(input.array.size, _counts(input), input.array))
     x = _view(input, (input.array.size,)) if dim is None or not input.ndim else input
     dim = wrapped(dim or 0, x.ndim)
     n = x.array.shape[dim]
@@ -172,12 +172,20 @@ def repeat_interleave(
                 "repeat_interleave: repeats must have the same size as input along dim, but got "
                 f"repeats.size(0) = {counts.size} and input.size({dim}) = {n}"
             )
-    places = np.repeat(devices.arange(n, like=x.array), counts)
+    places = _repeated(n, counts, x.array)
     if output_size is not None and output_size != places.size:
         raise RuntimeError(
             f"repeat_interleave: allocated size {output_size} does not match required size {places.size}"
         )
     return _index(x, [None] * dim + [places])
+
+
+def _repeated(n: int, counts: Any, like: Any) -> Any:
+    """0 to n - 1, each as often as `counts` says: one number for all, or an array of them."""
+    if isinstance(counts, int) or type(counts) is np.ndarray:
+        return np.repeat(devices.arange(n, like=like), counts)
+    ends = np.cumsum(np.broadcast_to(counts, (n,)))  # CuPy takes no array of counts
+    return np.searchsorted(ends, devices.arange(int(ends[-1]) if n else 0, like=like), side="right")
 
 
 def _counts(repeats: Tensor) -> Any:

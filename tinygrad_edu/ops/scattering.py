@@ -183,7 +183,7 @@ def _checked(what: str, x: Tensor, dim: int, index: Any, src: Tensor | None = No
                     f"{what}(): Size does not match at dimension {d} expected index {list(index.shape)} to be no larger "
                     f"than self {list(x.shape)} apart from dimension {dim}"
                 )
-        check_inside(index.array, 0, x.array.shape[dim], dim, RuntimeError, f"{what}(): ")
+        check_inside(index.array, 0, x.array.shape[dim], dim, RuntimeError, f"{what}()")
     if src is not None:
         if src.dtype is not x.dtype:
             raise RuntimeError(
@@ -271,7 +271,7 @@ def index_reduce(
         raise RuntimeError(
             f"index_reduce(): Number of indices ({index.numel()}) should be equal to source.size(dim) ({count})"
         )
-    check_inside(index.array, 0, input.array.shape[dim] if input.ndim else 1, dim, IndexError, "index_reduce(): ")
+    check_inside(index.array, 0, input.array.shape[dim] if input.ndim else 1, dim, IndexError, "index_reduce()")
     line = _view(index, (-1, *(1,) * (max(source.ndim, 1) - dim - 1)))
     places = expand(line, source.array.shape or (1,))
     return scatter_reduce(input, dim, places, source, reduce, include_self=include_self, out=out)
@@ -296,7 +296,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
     wide[dim] = indices.array.shape[dim]
     n = input.array.shape[dim]
     index = expand(indices, tuple(wide))
-    check_inside(index.array, -n, n, dim, RuntimeError, "take_along_dim(): ")
+    check_inside(index.array, -n, n, dim, RuntimeError, "take_along_dim()")
     return gather(x, dim, _where(index < 0, index + n, index), out=out)
 
 

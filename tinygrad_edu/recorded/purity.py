@@ -16,6 +16,9 @@ PACKAGE = __name__.partition(".")[0]
 CHANGES = {"STORE_GLOBAL", "STORE_ATTR", "DELETE_ATTR", "DELETE_GLOBAL", "YIELD_VALUE"}
 SPEAKS = {"print", "input", "open", "next", "setattr", "exec", "eval", "globals", "locals"}
 METHODS = {"append", "extend", "insert", "pop", "write", "update", "setdefault", "appendleft", "random", "randn"}
+TALKS = {*"all_reduce reduce broadcast all_gather gather scatter reduce_scatter send recv barrier".split()}
+SPEAKS |= TALKS  # with other processes, which no recording does
+METHODS |= TALKS - {"gather", "scatter"}  # these are tensors' own
 PLAIN = (type(None), bool, int, float, complex, str)
 
 

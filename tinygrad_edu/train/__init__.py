@@ -7,7 +7,9 @@ the folder, `page` makes the page on which the network is tried.
 from __future__ import annotations
 
 import json
+import math
 import os
+import pickle
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -37,8 +39,12 @@ def train(
     if resume:
         if not path.exists():
             raise Mistake(f"there is nothing to go on with: {path} does not exist; leave out --resume")
-        state = load(path)
-        options = _continued(options, Options(**state["options"]))
+        try:
+            state = load(path)
+            before = Options(**state["options"])
+        except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError) as error:
+            raise Mistake(f"{path} does not hold the state of a training, or is damaged: {error}") from error
+        options = _continued(options, before)
         name = options.task or name
     task = TASKS[name]()
     options = replace(options.completed(task.proposed), task=name)
@@ -99,7 +105,7 @@ def _check(options: Options, models: list[str]) -> None:
                 f"{options.task} has no {what} {value!r}{alike(str(value), known)}; it has {', '.join(known)}"
             )
     for what, number in (("epochs", options.epochs), ("lr", options.lr), ("batch-size", options.batch_size)):
-        if number is None or number <= 0:
+        if number is None or not 0 < number < math.inf:
             raise Mistake(f"--{what} must be greater than 0, not {number}")
     if options.device != "cpu" and (reason := why_unavailable()):
         raise Mistake(f"--device {options.device}: {reason}")

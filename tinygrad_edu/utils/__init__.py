@@ -1,5 +1,5 @@
-"""What surrounds training: data (`utils.data`), and recomputation in place of memory (`utils.checkpoint`)."""
+"""What surrounds training: data (`utils.data`), recomputation in place of memory (`utils.checkpoint`), sharing (`utils.dlpack`)."""
 
-from . import checkpoint, data, hooks
+from . import checkpoint, data, dlpack, hooks
 
-__all__ = ["checkpoint", "data", "hooks"]
+__all__ = ["checkpoint", "data", "dlpack", "hooks"]

@@ -72,6 +72,11 @@ def play(what: Tensor | Callable, *args: Any, **options: Any) -> Play:
     that walk is shown.
     """
     if isinstance(what, Tensor):
+        if args or options:
+            wrong = (
+                "arguments are for a function that it calls; of a tensor it knows the graph, and the names around it"
+            )
+            raise TypeError(message("play", wrong, instead="play(loss), or play(function, *args)"))
         return played([what], None, variables_around())
     if not callable(what):
         wrong = f"it takes a tensor, or a function that returns one, not {type(what).__name__}"

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from ..autograd.anomaly import Line
-from ..autograd.graph import Node, Several, reachable, walk
+from ..autograd.graph import FREED, Node, Several, reachable, walk
 from ..autograd.modes import observer
+from ..errors import message
 from ..plan import OpNode, Pick
 from ..promotion import settle
 from ..tensor import Leaf, Tensor, conjugated, outside, root, wrap
@@ -138,6 +139,12 @@ def rehearse(loss: Tensor) -> Walk:
     """Walk back from `loss` as `backward()` would, but leave the graph and every `grad` as they are."""
     start = root(loss, None, False, "play")
     nodes = reachable([start[0]])
+    if any(isinstance(node, OpNode) and node.kept is FREED for node in nodes):
+        wrong = "backward() has gone through this graph, and freed the values that its rules need"
+        instead = (
+            "play(loss) before loss.backward(), loss.backward(retain_graph=True), or play(lambda: loss_of(model(x), y))"
+        )
+        raise RuntimeError(message("play", wrong, instead=instead))
     leaves = [node for node in nodes if isinstance(node, Leaf)]
     seen = Walk(Contents(3 * len(nodes)))
     retaining = {node.hooks: node.hooks.retain for node in nodes if node.hooks is not None}

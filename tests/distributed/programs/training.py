@@ -92,7 +92,9 @@ def gathered_steps() -> None:
     for x, y in batches(20, 6 * SIZE):
         first.zero_grad(), second.zero_grad()
         loss_of(one, x, y).backward()
-        parts = [(x[k * SIZE * 2 :][RANK : 2 * SIZE : SIZE], y[k * SIZE * 2 :][RANK : 2 * SIZE : SIZE]) for k in range(3)]
+        parts = [
+            (x[k * SIZE * 2 :][RANK : 2 * SIZE : SIZE], y[k * SIZE * 2 :][RANK : 2 * SIZE : SIZE]) for k in range(3)
+        ]
         with model.no_sync():
             for part in parts[:2]:
                 (loss_of(model, *part) / 3).backward()
@@ -135,7 +137,9 @@ def unused_in_all() -> None:
         model(tg.ones(1, 6), 0).sum().backward()
     except RuntimeError as error:
         text = str(error)
-        assert "4 of 8 parameters" in text and "right.weight" in text and "never.bias" in text and f"rank {RANK}" in text
+        assert (
+            "4 of 8 parameters" in text and "right.weight" in text and "never.bias" in text and f"rank {RANK}" in text
+        )
         assert "find_unused_parameters=True" in text
     else:
         raise AssertionError("four parameters without a gradient were not noticed")
@@ -191,7 +195,7 @@ def the_same_bits() -> None:
         model = DistributedDataParallel(network().float(), bucket_cap_mb=SMALL)
         pause = np.random.default_rng([run, RANK])
         for p in model.parameters():
-            p.register_hook(lambda g: time.sleep(pause.random() * 0.004))
+            p.register_hook(lambda g, pause=pause: time.sleep(pause.random() * 0.004))
         train(model, ((x.float(), y) for x, y in batches(10, 4 * SIZE)), lambda t: t[RANK::SIZE])
         bits = [p.detach().numpy().tobytes() for p in model.parameters()]
         everyone = [None] * SIZE

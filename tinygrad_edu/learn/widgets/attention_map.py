@@ -1,4 +1,4 @@
-"""What each character of a text looks at: the attention weights of a trained network, layer by layer, head by head."""
+"""What each character of a text looks at: the attention weights of a trained network, block by block, head by head."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ th { color: var(--quiet); font-size: 13px; }
 HTML = """
 <h1>What a character looks at</h1>
 <div class="row">
-  <label>layer <select id="layer"></select></label>
+  <label>block <select id="block"></select></label>
   <label>head <select id="head"></select></label>
   <label for="place">character</label><input id="place" type="range" min="0">
 </div>
@@ -40,7 +40,7 @@ HTML = """
   <div class="next"><table id="next"></table></div>
 </div>
 <p id="say" class="quiet" role="status" aria-live="polite"></p>
-<p class="quiet">Point at a character, at a row of the map, or move the slider. The darker, the larger the weight.</p>
+<p class="quiet">Point at a character, at a row of the map, or move the slider. The bluer, the larger the weight.</p>
 """
 
 
@@ -49,18 +49,20 @@ def attention_map(
 ) -> Widget:
     """A text, and how strongly each character attends to each one before it.
 
-    weights    (layers, heads, T, T), as the network computed them: row t sums to 1, and what lies after t is 0
+    weights    (blocks, heads, T, T), as the network computed them: row t sums to 1, and what lies after t is 0
     following  for each place, characters that may come next and how likely the network holds each
     """
     count = len(characters)
     if weights.ndim != 4 or tuple(weights.shape[2:]) != (count, count) or count > MOST:
         wrong = f"{count} characters and weights of shape {tuple(weights.shape)}"
-        raise ValueError(message("attention_map", wrong, instead=f"at most {MOST} characters, weights (L, H, T, T)"))
+        raise ValueError(
+            message("attention_map", wrong, instead=f"at most {MOST} characters, weights (blocks, heads, T, T)")
+        )
     if weights.triu(1).abs().max().item() > 0:
         raise ValueError(message("attention_map", "a weight above the diagonal is not 0", instead="causal attention"))
     rows = [
-        [[[round(v, 4) for v in row[: t + 1]] for t, row in enumerate(head)] for head in layer]
-        for layer in weights.tolist()
+        [[[round(v, 4) for v in row[: t + 1]] for t, row in enumerate(head)] for head in block]
+        for block in weights.tolist()
     ]
     data = {
         "characters": list(characters),

@@ -8,7 +8,7 @@ function draw(upto) {
     title: what, across: data.unit, upto, logarithmic: what === "loss",
     lines: {
       scratch: { points: data.numbers[`scratch ${what}`], extra: "under" },
-      nn: { points: data.numbers[`nn ${what}`], shift: apart ? 22 : 0 },
+      nn: { points: data.numbers[`nn ${what}`], shift: apart ? 14 : 0 },
     },
   }));
   charts.push(chart({

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ... import dtypes
+from ... import devices, dtypes
 from ...errors import message
 from ...ops import losses as ops
 from ...ops import where
@@ -227,7 +227,7 @@ def _check_classes(name, input, target, weight, ignore_index):
         wrong = f"expected scalar type Long but found {target.dtype}"
         raise RuntimeError(message(f"{name}: target", wrong, instead="target.long()"))
     _check_weight(name, input, weight)
-    if type(t) is not np.ndarray or not t.size:
+    if not t.size or not (type(t) is np.ndarray or devices.blocking):
         return ignore_index  # a GPU is not asked: it would have to wait
     classes = shape[min(len(shape), 2) - 1]
     if len(shape) > 2:
@@ -241,7 +241,7 @@ def _check_classes(name, input, target, weight, ignore_index):
         raise IndexError(
             message(
                 f"{name} of {list(shape)}",
-                f"Target {t[wrong][0]} is out of bounds.",
+                f"Target {int(t[wrong][0])} is out of bounds.",
                 instead=f"classes 0 to {classes - 1}",
             )
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ... import random
+from ... import devices, random
 from ...autograd.modes import no_grad
 from ...errors import message
 from ...inplace import inplace as in_place
@@ -50,7 +50,7 @@ def _check_rows(name, input, weight):
         )
         raise RuntimeError(message(name, wrong, instead="input.long()"))
     i = input.array
-    if type(i) is np.ndarray and i.size and not (i.min() >= 0 and i.max() < len(weight.array)):
+    if (type(i) is np.ndarray or devices.blocking) and i.size and not (i.min() >= 0 and i.max() < len(weight.array)):
         wrong = f"index out of range in self: {i.min()} to {i.max()} in a table of {len(weight.array)} rows"
         raise (IndexError if name == "embedding" else RuntimeError)(message(name, wrong))
 

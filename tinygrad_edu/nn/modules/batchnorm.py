@@ -165,7 +165,9 @@ class SyncBatchNorm(_BatchNorm):
         distributed.all_reduce(count, group=group)
         if count.item() <= 1:
             shape = list(input.shape)
-            raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape} in all processes")
+            raise ValueError(
+                f"Expected more than 1 value per channel when training, got input size {shape} in all processes"
+            )
         mean = all_reduce(input.sum(axes), group=group) / count
         centred = input - mean.reshape(per_channel)
         var = all_reduce((centred * centred).sum(axes), group=group) / count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,7 +85,9 @@ class DistributedDataParallel(_Wrapper):
         if self.weigh_samples:
             first = next((t for t in inputs if isinstance(t, Tensor)), None)
             if first is None:
-                raise ValueError("DistributedDataParallel: weigh_samples needs a tensor among the inputs, to count its samples")
+                raise ValueError(
+                    "DistributedDataParallel: weigh_samples needs a tensor among the inputs, to count its samples"
+                )
             reducer.weight = float(first.shape[self.dim])
         root = self._signal(True)[0] if self._joining else 0
         self._share_buffers(root)
@@ -147,7 +149,9 @@ class DistributedDataParallel(_Wrapper):
         if self._throw and 0 < len(found) < len(told):
             self._joining = False
             ended = sorted(set(range(len(told))) - set(found))
-            raise RuntimeError(f"join: Detected at least one rank that exhausted inputs, ranks {ended}. Throwing across all ranks.")
+            raise RuntimeError(
+                f"join: Detected at least one rank that exhausted inputs, ranks {ended}. Throwing across all ranks."
+            )
         if found:
             self._last_active = found[0]
             self._others_sync = bool(told[found[0], 1])
@@ -155,7 +159,7 @@ class DistributedDataParallel(_Wrapper):
 
     # --- the same beginning everywhere -----------------------------------------------------------------------------------
 
-    def _verify(self, named: dict[str, Tensor]) -> None:
+    def _verify(self, named: Mapping[str, Tensor]) -> None:
         """Raise, in every process, if the modules are not alike."""
         mine = [f"{name}: {describe(p)}" for name, p in [*named.items(), *self.module.named_buffers()]]
         all_of_them: list[Any] = [None] * self.process_group.size()

@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import math
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,16 +64,14 @@ class Bucket:
 
     def empty(self, count: int | None, unused: set[int]) -> None:
         """Give every parameter its average; divided by `count`, or by what all processes count together."""
-        x = self.flat.array
-        x[:-1] /= x[-1:] if count is None else count
+        divisor = self.flat.array[-1] if count is None else count
         for i, (p, place) in zip(self.parameters, self.places(), strict=True):
             if i in unused:
                 continue
             if p.grad is None:
-                p.grad = wrap(place.astype(p.array.dtype))
-            else:
-                p.grad.array[...] = place
-                p.grad.version().write()
+                p.grad = wrap(devices.empty(p.array.shape, p.array.dtype, like=place))
+            np.divide(place, divisor, out=p.grad.array, casting="same_kind")
+            p.grad.version().write()
 
 
 def buckets_of(parameters: Sequence[Tensor], first: float, size: float) -> list[Bucket]:
@@ -93,7 +91,7 @@ class Reducer:
     """Goes along with the walks back through a module, and averages the gradients of its parameters."""
 
     def __init__(
-        self, named: dict[str, Tensor], group: ProcessGroup, bucket_bytes: float, find_unused: bool
+        self, named: Mapping[str, Tensor], group: ProcessGroup, bucket_bytes: float, find_unused: bool
     ) -> None:
         self.names, self.parameters = list(named), list(named.values())
         self.group, self.find_unused = group, find_unused
@@ -139,16 +137,18 @@ class Reducer:
             return
         bucket = self.bucket_of[i]
         if bucket.work is not None:
-            wrong = f"a gradient of {self.names[i]} came after the others were sent: it is used inside and outside of a "
+            wrong = (
+                f"a gradient of {self.names[i]} came after the others were sent: it is used inside and outside of a "
+            )
             raise RuntimeError(f"DistributedDataParallel: {wrong}checkpoint with use_reentrant=True; write False there")
         bucket.missing.discard(i)
         self._send_ready()
 
     def _send_ready(self) -> None:
+        for bucket in self.buckets[: self.sent]:
+            if bucket.work is not None:
+                bucket.work.is_completed()  # asking drives it on
         while self.sent < len(self.buckets) and not self.buckets[self.sent].missing:
-            for other in self.buckets[: self.sent]:
-                if other.work is not None:
-                    other.work.is_completed()  # asking drives it on
             self.send(self.buckets[self.sent], self.weight)
             self.sent += 1
 

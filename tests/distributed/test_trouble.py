@@ -1,0 +1,64 @@
+"""A process that fails, leaves or does something else ends the others, and somebody says why: nothing hangs."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from started import PROGRAMS, command, mpiexec, needs_mpi, run
+
+from tinygrad_edu.distributed import launch
+
+pytestmark = needs_mpi
+DEBUG = {"TORCH_DISTRIBUTED_DEBUG": "DETAIL"}
+
+
+def test_an_error_in_one_process() -> None:
+    ended = mpiexec(3, "trouble", "error", 600)
+    assert ended.code != 0 and ended.err.count("Traceback") == 1 and ended.err.count("ValueError: this one only") == 1
+    assert "rank 1 of 3 ends with an error" in ended.err and "done" not in ended.out
+
+
+def test_an_error_in_all_is_shown_once() -> None:
+    ended = mpiexec(3, "trouble", "errors", 600)
+    assert ended.code != 0 and ended.err.count("ValueError: in every one") == 1
+    assert "rank 0 of 3 ends with an error" in ended.err
+
+
+@pytest.mark.parametrize("how", ["killed", "exit", "less"])
+def test_a_process_that_is_gone(how: str) -> None:
+    ended = mpiexec(3, "trouble", how, 600)
+    assert ended.code != 0 and "done" not in ended.out
+    if how != "killed":
+        assert ended.err.count("Traceback") == 1 and "has ended its program" in ended.err
+        assert "all_reduce(float32[4], SUM): waits in vain" in ended.err
+
+
+def test_patience_has_an_end() -> None:
+    ended = mpiexec(2, "trouble", "sleep", 1.5)
+    assert ended.code != 0 and "all_reduce(float32[4], SUM): Timed out waiting 1.5 s" in ended.err
+    assert "rank 0 of 2 ends with an error" in ended.err
+
+
+def test_different_calls_are_named() -> None:
+    ended = mpiexec(3, "trouble", "other", 600, **DEBUG)
+    assert ended.code != 0 and ended.err.count("Traceback") == 1
+    assert "the processes do not make the same call" in ended.err
+    lines = (PROGRAMS / "trouble.py").read_text().splitlines()
+    place = f"trouble.py:{1 + next(i for i, line in enumerate(lines) if 'dist.broadcast' in line)}"
+    assert f"all_reduce(float32[4], SUM): rank 0 ({place}), rank 2 ({place})" in ended.err
+    assert f"broadcast(float32[4], src=0): rank 1 ({place})" in ended.err
+
+
+def test_different_shapes_are_named() -> None:
+    ended = mpiexec(2, "trouble", "shape", 600, **DEBUG)
+    assert ended.code != 0 and "all_reduce(float32[4], SUM): rank 0" in ended.err
+    assert "all_reduce(float32[5], SUM): rank 1" in ended.err
+
+
+def test_an_error_under_the_drop_in_runner() -> None:
+    program = command("trouble", "error", 600)[1:]
+    words = [str(launch.find_mpiexec()), "-n", "2", sys.executable, "-m", "tinygrad_edu", "run", *program]
+    ended = run(words)
+    assert ended.code != 0 and ended.err.count("Traceback") == 1 and "rank 1 of 2 ends" in ended.err
+    assert "runpy" not in ended.err and "compat" not in ended.err
