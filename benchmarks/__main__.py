@@ -21,8 +21,14 @@ def main() -> None:
         "--torch-compile", action="store_true", help="torch.compile beside the others: minutes to build"
     )
     parser.add_argument("--write", action="store_true", help="keep the results, the picture, and the README's table")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: the steps on a GPU")
     parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.device == "cuda":
+        from . import cuda
+
+        cuda.main(options.only, options.write)
+        return
     if options.json:
         print(json.dumps(workloads(options)))
         return

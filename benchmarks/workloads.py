@@ -38,7 +38,7 @@ def data(inputs: tuple[int, ...], classes: int) -> tuple[np.ndarray, np.ndarray]
 
 def training(torch: Any, model: Any, optimizer: Any, x: np.ndarray, y: np.ndarray) -> Step:
     """The usual step: forward, cross-entropy, backward, update."""
-    inputs, labels = torch.from_numpy(x), torch.from_numpy(y)
+    inputs, labels = (torch.from_numpy(a).to(torch.get_default_device()) for a in (x, y))
     loss_function = torch.nn.CrossEntropyLoss()
 
     def step() -> Any:
@@ -104,7 +104,7 @@ def small_cnn(torch: Any) -> Step:
     return training(torch, model, torch.optim.SGD(model.parameters(), lr=0.01), *data((64, 1, 28, 28), 10))
 
 
-def residual_cnn(torch: Any) -> Step:
+def residual_cnn(torch: Any, batch: int = 16) -> Step:
     """Three residual blocks with batch normalisation on 32x32 pictures."""
     nn = torch.nn
     torch.manual_seed(0)
@@ -128,7 +128,7 @@ def residual_cnn(torch: Any) -> Step:
         *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)),
     )
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    return training(torch, model, optimizer, *data((16, 3, 32, 32), 10))
+    return training(torch, model, optimizer, *data((batch, 3, 32, 32), 10))
 
 
 def lstm(torch: Any) -> Step:
@@ -154,12 +154,12 @@ def lstm(torch: Any) -> Step:
     return training(torch, model, torch.optim.Adam(model.parameters(), lr=1e-3), x, y)
 
 
-def gpt(torch: Any) -> Step:
-    """A transformer that reads characters: 4 layers, 128 wide, 4 heads, 12 texts of 64."""
+def gpt(torch: Any, layers: int = 4, width: int = 128, heads: int = 4, length: int = 64, batch: int = 12) -> Step:
+    """A transformer that reads characters."""
     nn = torch.nn
     F = nn.functional
     torch.manual_seed(0)
-    letters, width, heads, length, batch = 65, 128, 4, 64, 12
+    letters = 65
 
     class Attention(nn.Module):
         def __init__(self) -> None:
@@ -187,7 +187,7 @@ def gpt(torch: Any) -> Step:
         def __init__(self) -> None:
             super().__init__()
             self.token, self.place = nn.Embedding(letters, width), nn.Embedding(length, width)
-            self.blocks = nn.Sequential(*[Block() for _ in range(4)])
+            self.blocks = nn.Sequential(*[Block() for _ in range(layers)])
             self.ln, self.head = nn.LayerNorm(width), nn.Linear(width, letters, bias=False)
 
         def forward(self, x: Any) -> Any:
@@ -206,7 +206,7 @@ def gradient_penalty(torch: Any) -> Step:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(32, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    inputs = torch.from_numpy(data((32, 32), 2)[0])
+    inputs = torch.from_numpy(data((32, 32), 2)[0]).to(torch.get_default_device())
 
     def step() -> None:
         optimizer.zero_grad()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -39,6 +40,7 @@ INHERITED = {  # told once, on the page of the base
     "tinygrad_edu.nn": tinygrad_edu.nn.Module,
     "tinygrad_edu.optim": tinygrad_edu.optim.Optimizer,
 }
+NAMED = re.compile(r"(\S+) {2,}(\S.*)")
 
 
 # --- operations ------------------------------------------------------------------------------------------------------
@@ -91,7 +93,7 @@ def chapter(title: str, names: Iterable[str]) -> str:
     for place in names:
         name, _, only = place.partition(":")
         module = importlib.import_module(name)
-        out += [f"## {name}\n", _escaped(inspect.getdoc(module) or "") + "\n"]
+        out += [f"## {name}\n", _text(module)]
         for member, what in members(module):
             if only and member != only:
                 continue
@@ -116,7 +118,7 @@ def members(module: ModuleType) -> Iterator[tuple[str, Any]]:
 
 def _entry(name: str, what: Any, base: type | None) -> Iterator[str]:
     yield f'### `{name}{_signature(what)}` {{ data-toc-label="{name}" }}\n'
-    yield _escaped(inspect.getdoc(what) or "") + "\n"
+    yield _text(what)
     if inspect.isclass(what):
         told = set(dir(base)) if base is not None and issubclass(what, base) and what is not base else set(dir(object))
         rows = [
@@ -165,6 +167,19 @@ class _Shown:
 
     def __repr__(self) -> str:
         return self.text
+
+
+def _text(what: Any) -> str:
+    """A docstring as Markdown; lines of a name, a gap and an explanation become a list."""
+    paragraphs = []
+    for text in (inspect.getdoc(what) or "").split("\n\n"):
+        rows = [NAMED.match(line) for line in text.split("\n")]
+        if all(rows):
+            text = "\n".join(f"- `{row[1]}`: {_escaped(row[2])}" for row in rows if row)
+        elif not text.startswith("    "):  # which is code
+            text = _escaped(text)
+        paragraphs.append(text)
+    return "\n\n".join([*paragraphs, ""])
 
 
 def _first_line(what: Any) -> str:

@@ -37,6 +37,7 @@ def described() -> dict[str, Any]:
     methods = {n: _parameters(getattr(cupy.ndarray, n))[1:] for n in attributes if callable(getattr(np.ndarray, n))}
     return {
         "cupy": cupy.__version__,
+        "numpy": ".".join(np.__version__.split(".")[:2]),
         "functions": functions,
         "ufuncs": ufuncs,
         "methods": methods,

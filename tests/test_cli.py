@@ -404,7 +404,7 @@ def test_lessons_are_copied_and_never_written_over(tmp_path: Path, capsys: pytes
     assert cli.main(["lessons", "05", "--out", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"written": [], "kept": [str(mine)]}
     assert mine.read_text() == "my answers"
-    assert cli.main(["lessons", "05", "--out", str(out)]) == 0
+    assert cli.main(["lessons", "5", "--out", str(out)]) == 0
     assert "it is kept (--force replaces it)" in capsys.readouterr().err
     assert cli.main(["lessons", "05", "--out", str(out), "--force"]) == 0
     assert json.loads(mine.read_text())["nbformat"] == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -364,6 +365,13 @@ def test_leaves_and_their_data() -> None:
     y = x * 2
     assert y.requires_grad_() is y and y.grad_fn is not None  # it asks for what is so already
     assert x.detach_() is x and not x.requires_grad
+
+
+def test_only_leaves_are_copied_deeply() -> None:
+    x = leaf(2)
+    assert torch.equal(copy.deepcopy(x), x) and copy.deepcopy(x) is not x
+    with pytest.raises(RuntimeError, match=r"graph leaves\) support the deepcopy protocol"):
+        copy.deepcopy(x * 2)
 
 
 def test_a_subclass_by_pytorchs_own_way() -> None:

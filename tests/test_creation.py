@@ -58,6 +58,7 @@ def test_memory_that_is_shared() -> None:
     assert tg.as_tensor(t) is t
     assert np.shares_memory(tg.from_dlpack(t).array, t.array)
     assert np.shares_memory(np.from_dlpack(t), t.array)
+    assert "dlpack" in tg.utils.__all__  # without an import of its own
     assert not np.shares_memory(tg.asarray(a, copy=True).array, a)
     assert not np.shares_memory(tg.tensor(a).array, a)
     assert tg.frombuffer(bytearray(np.arange(4, dtype=np.int32).tobytes()), dtype=tg.int32, offset=4).tolist() == [
@@ -252,3 +253,40 @@ def test_errors_at_the_borders_to_python(error: type[Exception], call: Callable)
 
 def test_a_deep_copy_keeps_the_order_in_memory() -> None:
     assert copy.deepcopy(tg.ones(2, 3).t()).stride() == (1, 3)
+
+
+def test_tensors_that_share_memory_share_their_deep_copy() -> None:
+    rows = tg.arange(6.0).view(2, 3)
+    copied, column, transposed, counted = copy.deepcopy([rows, rows[:, 1], rows.t(), tg.arange(3)])
+    copied[0, 1] = 9
+    assert (
+        column.tolist() == [9, 4] and transposed.tolist() == [[0, 3], [9, 4], [2, 5]] and counted.tolist() == [0, 1, 2]
+    )
+    assert rows[0, 1] == 1 and transposed.stride() == (1, 3)
+    x = tg.ones(2, requires_grad=True)
+    a, b = copy.deepcopy([shared := tg.ones(2), shared[:]])
+    y = x * a
+    b.add_(1)
+    with pytest.raises(RuntimeError, match="inplace"):  # the copies share the counter of writes too
+        y.sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("call", "instead"),
+    [
+        (lambda: tg.ones(64, 10) + tg.ones(64), r"add\(float32\[64, 10\], float32\[64\]\).*\n.*b\.unsqueeze\(-1\)"),
+        (lambda: tg.ones(2, 3) * tg.ones(3, 2), r"b\.mT"),
+        (lambda: tg.ones(3) - tg.ones(4), "lengths, counted from the last, are equal or 1"),
+        (lambda: tg.ones(2).copy_(tg.ones(3)), r"a value of shape \[2\]"),
+        (lambda: tg.ones(2, 3).view(4), "lengths whose product is 6"),
+        (lambda: tg.ones(3).expand(2, 4), r"x\.unsqueeze\(dim\)"),
+        (lambda: tg.cat([tg.ones(2, 3), tg.ones(2, 4)]), r"write instead: cat\(tensors, dim=1\)"),
+        (lambda: tg.stack([tg.ones(2), tg.ones(3)]), "pad_sequence"),
+        (lambda: tg.ones(0).max(), r"max\(\): Expected.*\n.*if x\.numel\(\)"),
+        (lambda: tg.ones(3).item(), r"tolist\(\)"),
+        (lambda: tg.ones(()).backward(), r"no_grad\(\), without detach\(\)"),
+    ],
+)
+def test_errors_say_what_to_write_instead(call: Callable, instead: str) -> None:
+    with pytest.raises(RuntimeError, match=instead):
+        call()

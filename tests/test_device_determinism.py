@@ -135,5 +135,5 @@ def test_an_index_outside(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         call()
         assert standin.waits == []
         monkeypatch.setattr(devices, "blocking", True)
-        with pytest.raises(error, match="5"):
+        with pytest.raises(error, match=r"\b5\b"):
             call()

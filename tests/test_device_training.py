@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import kernels_on_host
 import numpy as np
 import pytest
 import standin
@@ -12,6 +13,7 @@ import standin
 import tinygrad_edu as tg
 from tinygrad_edu import nn, optim
 from tinygrad_edu import random as tg_random
+from tinygrad_edu.cuda import kernels
 
 F = nn.functional
 
@@ -81,8 +83,26 @@ def step(model: Any, optimizer: Any, x: Any, y: Any) -> Any:
     return loss.detach()
 
 
-@pytest.mark.parametrize("make", [mlp, cnn, lstm, transformer])
-def test_a_step_of_training_never_waits(make: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+KERNELS = {
+    mlp: {"softmax_losses", "softmax_losses_grad", "adam"},
+    cnn: {"softmax_losses", "softmax_losses_grad", "standardized", "standardized_grad", "maxima", "tap_sums"},
+    lstm: {"softmax_losses", "softmax_losses_grad", "add_rows"},
+    transformer: {
+        *("softmax_losses", "softmax_losses_grad", "adam", "add_rows"),
+        *("standardized", "standardized_grad", "gelu_by_erf", "gelu_grad_by_erf"),
+    },
+}
+
+
+@pytest.mark.parametrize("fused", [False, True])
+@pytest.mark.parametrize("make", KERNELS)
+def test_a_step_of_training_never_waits(make: Callable, fused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if fused and kernels_on_host.COMPILER is None:
+        pytest.skip("no C++ compiler to run kernels on the host")
+    if fused:
+        monkeypatch.setattr(standin._Module, "RawKernel", kernels_on_host.RawKernel, raising=False)
+        kernels.compiled.cache_clear()
+    kernels_on_host.RawKernel.launched.clear()
     monkeypatch.setattr(tg_random, "_on_gpu", {})
     trained = {}
     with standin.device():
@@ -104,3 +124,4 @@ def test_a_step_of_training_never_waits(make: Callable, monkeypatch: pytest.Monk
     for here, there in zip(*trained.values(), strict=True):
         np.testing.assert_allclose(there, here, rtol=1e-6, atol=1e-8)
     assert trained["cpu"][2] != trained["cpu"][0]
+    assert set(kernels_on_host.RawKernel.launched) == (KERNELS[make] if fused else set())

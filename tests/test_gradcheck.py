@@ -286,6 +286,13 @@ class TestNotTheRule:
         assert "Backward is not reentrant" in str(diagnosis(rule, leaf(3)))
         assert gradcheck(rule, leaf(3), nondet_tol=1e-5)
 
+    def test_steps_are_in_double_precision_unless_the_function_wants_single(self) -> None:
+        assert gradcheck(lambda x: (x * x).sum(), leaf(30, dtype=np.float32))
+        weight = leaf(4, 3, seed=1, dtype=np.float32)
+        assert gradcheck(lambda x: x @ weight, leaf(2, 4, dtype=np.float32), rtol=1e-2)
+        with pytest.raises(RuntimeError, match="same dtype"):
+            gradcheck(lambda x: x @ weight.double(), leaf(2, 4, dtype=np.float32))
+
     def test_float32_noise(self) -> None:
         error = diagnosis(lambda x: x.exp() * 50 - 50, leaf(3, dtype=np.float32), atol=1e-7, rtol=1e-7)
         assert error.cause.startswith("float32 noise") and ".double()" in error.cause

@@ -227,3 +227,16 @@ def test_errors(error: type[Exception], call: Callable) -> None:
     with pytest.raises(error):
         call()
     assert np.array_equal(X.array, before)
+
+
+def test_an_index_out_of_range_says_of_what_and_which_are_in_it() -> None:
+    x = tg.zeros(3, 4)
+    for read in (lambda: x[7], lambda: x[:, -7], lambda: x[tg.tensor([0, 7])], lambda: x.__setitem__((0, 7), 1.0)):
+        with pytest.raises(IndexError, match=r"indexing float32\[3, 4\]: index -?7 is out of bounds for dimension \d"):
+            read()
+    with pytest.raises(IndexError, match=r"write instead: an index from -4 to 3"):
+        x[0, 4]
+    with pytest.raises(RuntimeError, match=r"gather\(\): index -1 is.*\n.*an index from 0 to 3"):
+        x.gather(1, tg.tensor([[-1]]))
+    with pytest.raises(IndexError, match=r"with size 0$"):
+        x[:0][0]

@@ -342,6 +342,15 @@ class TestRefusals:
             trainer(model, torch.optim.SGD(model.parameters(), lr=0.1)), floats(5, 6), classes(3, 5), why="in place"
         )
 
+    def test_a_step_that_computes_nothing(self):
+        loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(floats(4, 2)), 2)
+
+        def step():
+            for _ in loader:
+                pass
+
+        refused(step, why="computes nothing")
+
     def test_a_result_with_a_graph(self):
         model = mlp()
         refused(lambda x: model(x), floats(5, 6), why="has a graph")

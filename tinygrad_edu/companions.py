@@ -31,6 +31,7 @@ def title(notebook: Path) -> str:
 def copied(folder: Path, numbers: Sequence[str] = (), force: bool = False) -> tuple[list[Path], list[Path]]:
     """Copy the lessons of these numbers; those that were written, and those that were kept since they differ."""
     there = lessons()
+    numbers = [number.zfill(2) for number in numbers]
     chosen = [path for path in there if not numbers or path.name[:2] in numbers]
     known = [path.name[:2] for path in there]
     if unknown := [number for number in numbers if number not in known]:

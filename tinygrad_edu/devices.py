@@ -6,9 +6,11 @@ answer themselves; what NumPy cannot dispatch (creation, scattered addition, raw
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import warnings
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -133,7 +135,7 @@ def _import_cupy() -> Any:
         cupy.cuda.nvrtc.getVersion()
     except Exception as error:
         raise RuntimeError(
-            f"{asked}CUDA's own libraries are not found ({error}); install the CUDA toolkit, or from PyPI by "
+            f"{asked}CUDA's own libraries are not found ({' '.join(str(error).split())}); install the CUDA toolkit, or from PyPI by "
             f"pip install '{found[0] if found else 'cupy-cuda12x'}[ctk]'"
         ) from None
     return cupy
@@ -289,6 +291,27 @@ def _add_sorted(target: Array, index: Any, values: Any) -> None:
     last = np.searchsorted(place, everywhere, side="right") - 1
     found = (last >= 0) & (place[np.maximum(last, 0)] == everywhere)
     target += np.where(found[:, None], rows[np.maximum(last, 0)], 0).reshape(target.shape)
+
+
+def fused(twin: Callable) -> Callable:
+    """A function of arrays that has a kernel of its name on a GPU, in `cuda/kernels.py`: one launch in place of many."""
+    name = twin.__name__.strip("_")
+
+    @functools.wraps(twin)
+    def call(x: Array, *others: Any) -> Any:
+        kernel = None if type(x) is np.ndarray else kernel_for(name, x)
+        return twin(x, *others) if kernel is None else kernel(x, *others)
+
+    return call
+
+
+def kernel_for(name: str, x: Array) -> Callable | None:
+    """The kernel for a GPU's array; None where there is none, for its dtype or on this device."""
+    if type(x) is np.ndarray or x.dtype.char not in "fd" or not x.size or not hasattr(module_of(x), "RawKernel"):
+        return None
+    from .cuda import kernels
+
+    return None if deterministic and name in kernels.UNORDERED else getattr(kernels, name)
 
 
 def as_strided(array: Array, shape: Any, strides: Any) -> Array:

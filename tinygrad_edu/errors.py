@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 from collections.abc import Iterable
 from typing import Any
@@ -73,6 +72,8 @@ def outside(what: str, index: int, dim: int, n: int, low: int | None = None) -> 
 
 def alike(word: str, known: Iterable[str]) -> str:
     """The nearest of the known words in parentheses, to be appended to what is said of an unknown one."""
+    import difflib  # only a mistake waits for it
+
     found = difflib.get_close_matches(word, known, 1)
     return f" (did you mean {found[0]}?)" if found else ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -171,7 +172,9 @@ class Holder:
     def item(self) -> Any:
         """The only element, as a Python number."""
         if self.array.size != 1:
-            raise RuntimeError(f"a Tensor with {self.array.size} elements cannot be converted to Scalar")
+            raise RuntimeError(
+                f"a Tensor with {self.array.size} elements cannot be converted to Scalar; write tolist()"
+            )
         return self.array.item()
 
     def tolist(self) -> Any:
@@ -202,12 +205,12 @@ class Holder:
 
     def __len__(self) -> int:
         if not self.array.ndim:
-            raise TypeError("len() of a 0-d tensor")
+            raise TypeError("len() of a 0-d tensor; write numel(), which is 1")
         return self.array.shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self.array.ndim:
-            raise TypeError("iteration over a 0-d tensor")
+            raise TypeError("iteration over a 0-d tensor; write item() for its number")
         return iter(self.unbind(0))
 
     def __bool__(self) -> bool:
@@ -245,6 +248,16 @@ class Holder:
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if not self.array.ndim else object.__format__(self, spec)
+
+    def _copied(self, memo: dict) -> Any:
+        """A copy of the array for `deepcopy`: arrays of one memory that are copied together share the copy, as here."""
+        array = whole = self.array
+        while isinstance(getattr(whole, "base", None), np.ndarray):
+            whole = whole.base
+        if whole is array or not array.size or not whole.flags.forc:
+            return copy.deepcopy(array, memo)
+        offset = array.__array_interface__["data"][0] - whole.__array_interface__["data"][0]
+        return np.ndarray(array.shape, array.dtype, copy.deepcopy(whole, memo).ravel("K"), offset, array.strides)
 
 
 def legacy_constructor(cls: type, dtype: dtypes.dtype, data: tuple, device: Any) -> Tensor:

@@ -258,13 +258,13 @@ class Tensor(Methods):
             )
         t = new(type(self))
         memo[id(self)] = t
-        t.__setstate__((self.array.copy("K"), self.requires_grad, copy.deepcopy(self._user_state(), memo)))
+        t._writes = copy.deepcopy(self._writes, memo)
+        t.__setstate__((self._copied(memo), self.requires_grad, copy.deepcopy(self._user_state(), memo)))
         t._grad = copy.deepcopy(self._grad, memo)
         return t
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
-        array = devices.move(self.array, devices.CPU)
-        state = (array, self.requires_grad, self._user_state())
+        state = (devices.move(self.array, devices.CPU), self.requires_grad, self._user_state())
         return _rebuild, (type(self), str(self.device)), state
 
     def __setstate__(self, state: tuple) -> None:
@@ -437,8 +437,7 @@ def run_backward(
     roots = [root(t, g, create_graph, "backward") for t, g in zip(tensors, gradients, strict=True)]
     retain = create_graph if retain_graph is None else retain_graph
     if inputs is None:
-        with alongside.accompanied(roots):
-            walk(roots, create_graph=create_graph, retain_graph=retain)
+        alongside.walk_in_company(roots, create_graph, retain)
         return
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     if not inputs:

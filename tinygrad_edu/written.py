@@ -139,13 +139,15 @@ def _source(op: Op) -> str:
         f"        {leave}",
         "    if type(out_) is not ndarray or out_.dtype is not dtype_:",
         f"        out_ = settle(op, out_, {like})",
+        "        if out_.dtype.kind not in 'fc':",
+        f"            {' = '.join(f'n_{names[i]}' for i in sorted(rules))} = None",
         "    t_ = new(Tensor)",
         "    t_.array, t_.node = out_, None",
     ]
     if op.differentiable:
         edges = [names[i] for i in sorted(rules)]
         some = " or ".join(f"n_{name} is not None" for name in edges)
-        lines += [f"    if ({some}) and (mode_ := recording.get()) and out_.dtype.kind in 'fc':"]
+        lines += [f"    if ({some}) and (mode_ := recording.get()):"]
         for name in edges:  # the node of a view may have to be found again
             check = f"n_{name} is not None and n_{name}.version is not None"
             lines += [f"        if {check}:", f"            n_{name} = {name}.edge()"]

@@ -177,3 +177,15 @@ def test_after_the_walk_has_freed_the_graph(w: Tensor) -> None:
 def test_what_is_no_tensor(bad: tuple[Any, Any]) -> None:
     with pytest.raises(TypeError, match="explain_grad"):
         explain_grad(*bad)
+
+
+def test_equal_shapes_and_ones_are_no_sign_of_a_rebuilt_layer() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.used, self.unused = nn.Linear(3, 3), nn.Linear(3, 3)
+
+    net = Two()
+    assert explain_grad(net.unused.weight, net.used(X).sum()).cause == "not used"
+    ones, others = tg.ones(3, requires_grad=True), tg.ones(3, requires_grad=True)
+    assert explain_grad(ones, (others * 2).sum()).cause == "not used"

@@ -318,5 +318,9 @@ def test_mistakes() -> None:
         play(torch.ones(()))
     loss = (w * w).sum()
     loss.backward()
-    with pytest.raises(RuntimeError, match="retain_graph=True"):
+    with pytest.raises(
+        RuntimeError, match=r"backward\(\) has gone through.*\n.*play\(loss\) before.*retain_graph=True"
+    ):
         play(loss)
+    with pytest.raises(TypeError, match="arguments are for a function"):
+        play(w.sum(), model=nn.Linear(2, 2))

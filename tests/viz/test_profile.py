@@ -48,6 +48,16 @@ def step(net: nn.Module, optimizer: tg.optim.Optimizer) -> None:
     optimizer.step()
 
 
+def test_views_of_new_memory_count_and_views_of_what_was_given_do_not() -> None:
+    image, net = tg.ones(2, 1, 8, 8), nn.Conv2d(1, 3, 3)
+    with viz.profile() as p:
+        tg.nn.functional.max_pool2d(net(image), 2).flatten().sum().backward()
+    rows = {row.name: row for row in p.ops}
+    assert rows["convolution"].bytes == 2 * 3 * 6 * 6 * 4 and rows["view"].bytes == 0
+    assert not any(name.endswith("Backward0") for name in rows)  # one result of several is no operation
+    assert (rows["max_pool"].calls, rows["max_pool"].back_calls) == (1, 1)
+
+
 def test_counts_times_and_bytes(slow: Callable) -> None:
     net = nn.Sequential(nn.Linear(3, 5), nn.Sequential(Slow(slow), nn.ReLU()), nn.Linear(5, 2))
     optimizer = tg.optim.SGD(net.parameters(), lr=0.1)

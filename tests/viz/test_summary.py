@@ -99,6 +99,20 @@ def test_several_inputs_and_outputs(given: str) -> None:
     assert table.multiply_adds == 2 * 6 * 3 * 4 + 6 * 8 * 2
 
 
+def test_a_model_that_takes_a_dictionary() -> None:
+    class Takes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, batch: dict) -> torch.Tensor:
+            return self.layer(batch["x"]) + batch["shift"]
+
+    batch = {"x": torch.randn(4, 3), "shift": 1.0}
+    assert viz.summary(Takes(), batch).rows[0].output == "[4, 2]"
+    assert "[4, 2]" in viz.shapes(Takes(), batch).describe()
+
+
 def test_shared_parameters_are_counted_once() -> None:
     net = nn.Sequential(nn.Linear(3, 3, bias=False), nn.Linear(3, 3, bias=False))
     net[1].weight = net[0].weight

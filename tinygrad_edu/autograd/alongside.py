@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from .graph import Node
+from .graph import Node, walk
 
 
 class Companion(Protocol):
@@ -28,9 +28,10 @@ def accompany(companion: Companion) -> None:
     _companions[_numbers()] = companion
 
 
-def accompanied(roots: Sequence[tuple[Node, Any]]) -> contextlib.AbstractContextManager:
-    """A context for a walk, with those who go along; the oldest first."""
-    return _together([node for node, _ in roots]) if _companions else _nobody
+def walk_in_company(roots: Sequence[tuple[Node, Any]], create_graph: bool, retain_graph: bool) -> None:
+    """Walk back, with those who go along; the oldest of them comes first."""
+    with _together([node for node, _ in roots]) if _companions else _nobody:
+        walk(roots, create_graph=create_graph, retain_graph=retain_graph)
 
 
 @contextlib.contextmanager

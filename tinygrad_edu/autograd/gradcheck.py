@@ -29,6 +29,7 @@ class Point:
 
     def __init__(self, label: str, tensor: Tensor) -> None:
         self.label, self.tensor = label, tensor
+        self.double = True  # whether the function also takes the tensor in double precision, if it is in single
 
     def step(self, index: tuple[int, ...], eps: float | None, dtype: np.dtype) -> float:
         """How far to move an element: by the dtype's precision and the scale of the values."""
@@ -51,9 +52,8 @@ class Point:
 
     def moved(self, direction: np.ndarray, step: complex) -> np.ndarray:
         """The values after a step."""
-        return np.asarray(
-            self.tensor.array + (direction * step).astype(np.result_type(self.tensor.array, type(step)), copy=False)
-        )
+        dtype = np.result_type(self.tensor.array, type(step) if self.double else step)
+        return np.asarray(self.tensor.array + (direction * step).astype(dtype, copy=False))
 
     def directions(self) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
         """Each element's index, with the array that is 1 there."""
@@ -99,10 +99,16 @@ class Problem:
         up, down = point.moved(direction, step), point.moved(direction, -step)
         moved = up - down
         distance = np.abs(moved).max() / np.abs(direction).max()  # the step as it could be represented
-        with point.at(up):
-            above = self.values()
-        with point.at(down):
-            below = self.values()
+        try:
+            with point.at(up):
+                above = self.values()
+            with point.at(down):
+                below = self.values()
+        except RuntimeError:
+            if up.dtype == point.tensor.array.dtype:
+                raise
+            point.double = False  # other tensors of the function are in single precision, and have to agree
+            return self.central(point, direction, step)
         return [(a - b) / distance.item() for a, b in zip(above, below, strict=True)]
 
     def complex_step(self, point: Point, direction: np.ndarray) -> Slopes | None:

@@ -80,6 +80,7 @@ def grad(
                     f"grad of input {i}, of shape {list(t.shape)}",
                     "One of the differentiated Tensors appears to not have been used in the graph. "
                     "Set allow_unused=True if this is the desired behavior.",
+                    instead="grad(..., allow_unused=True) for a None; viz.explain_grad(input, loss) says where it is cut off",
                 )
             )
     return tuple(gradients if create_graph else _each_its_own(gradients, given))

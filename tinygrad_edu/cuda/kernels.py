@@ -1,7 +1,9 @@
 """Kernels: what NumPy's form would launch many of, in one launch each. Their twins are the functions of the same names.
 
 A twin is decorated with `devices.fused`, and has the same arguments and results; so reading it says what its kernel
-does. Kernels are written for blocks of any size that is a power of two, up to 256 threads.
+does. On a GPU the twins would launch 3 (an embedding's gradient, beside an index for every number) to 36 (the maxima of
+windows of 3 x 2), and Adam's formula a dozen for each parameter. Kernels are written for blocks of any size that is a
+power of two, up to 256 threads.
 """
 
 from __future__ import annotations
@@ -71,7 +73,7 @@ def _each(name: str, count: int, x: Array, *args: Any, also: str = "") -> None:
 
 def _ordered(*arrays: Array) -> tuple[Array, ...]:
     """The arrays with their elements in order."""
-    return tuple(np.ascontiguousarray(a) for a in arrays)
+    return tuple(a if a.flags.c_contiguous else a.copy("C") for a in arrays)
 
 
 # --- gelu ----------------------------------------------------------------------------------------------------------------
@@ -315,8 +317,8 @@ def tap_sums(x: Array, taps: Array, size: tuple, kernel: tuple, *where: tuple) -
 
 SOURCES["adam"] = """
 extern "C" __global__ void adam(const T* options, T* const* table, const long long* ends, long long count, long long n) {
-    const T lr = options[0], beta1 = options[1], beta2 = options[2], eps = options[3], shrink = options[4];
-    const T decay = options[5], sign = options[6], scale1 = options[7], scale2 = options[8];
+    const T size = options[0], gain1 = options[1], beta2 = options[2], gain2 = options[3], eps = options[4];
+    const T correction = options[5], shrink = options[6], decay = options[7], sign = options[8];
     EACH(i, n) {
         long long low = 0, high = count - 1;  // the parameter in which element i lies
         while (low < high) {
@@ -327,11 +329,11 @@ extern "C" __global__ void adam(const T* options, T* const* table, const long lo
         T *p = table[low] + k, *m = table[2 * count + low] + k, *v = table[3 * count + low] + k;
         T *most = table[4 * count + low];
         T x = *p * shrink, g = sign * table[count + low][k] + decay * *p;
-        *m += (1 - beta1) * (g - *m);
-        *v = beta2 * *v + (1 - beta2) * g * g;
+        *m += gain1 * (g - *m);
+        *v = beta2 * *v + gain2 * g * g;
         T square = *v;
         if (most) square = most[k] = square > most[k] ? square : most[k];
-        *p = x - lr / scale1 * *m / (sqrt(square) / scale2 + eps);
+        *p = x - size * *m / (sqrt(square) / correction + eps);
     }
 }
 """
@@ -345,10 +347,9 @@ def adam(parameters: list[tuple[Array, Array, dict[str, Any]]], group: dict[str,
     arrays = [a for column in columns for a in column if a is not None]
     if any(s["step"] != t for *_, s in parameters) or not all(_alike(a, x) for a in arrays):
         return False
-    decay = group["weight_decay"]
-    decoupled = group["decoupled_weight_decay"]
-    numbers = [group["lr"], beta1, beta2, group["eps"], 1 - group["lr"] * decay if decoupled else 1]
-    numbers += [0 if decoupled else decay, -1 if group["maximize"] else 1, 1 - beta1**t, (1 - beta2**t) ** 0.5]
+    numbers = [group["lr"] / (1 - beta1**t), 1 - beta1, beta2, 1 - beta2, group["eps"], (1 - beta2**t) ** 0.5]
+    decay, decoupled = group["weight_decay"], group["decoupled_weight_decay"]
+    numbers += [1 - group["lr"] * decay * decoupled, decay * (not decoupled), -1 if group["maximize"] else 1]
     options = devices.asarray(numbers, like=x, dtype=x.dtype)
     pointers = [[0 if a is None else a.data.ptr for a in row] for row in zip(*columns, strict=True)]
     table = devices.asarray(pointers, like=x, dtype=np.uint64)

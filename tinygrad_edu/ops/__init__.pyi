@@ -194,8 +194,8 @@ def chebyshev_polynomial_v(input: Any, n: Any, *, out: Any = ...) -> Any:
     """Chebyshev's polynomial V of degree n, for [-1, 1]."""
 def chebyshev_polynomial_w(input: Any, n: Any, *, out: Any = ...) -> Any:
     """Chebyshev's polynomial W of degree n, for [-1, 1]."""
-def check_inside(index: Any, low: Any, n: Any, dim: Any, error: Any = ..., what: str = ...) -> None:
-    """Raise if a position lies outside; on a GPU this would make the host wait, so there it is left to the kernel."""
+def check_inside(index: Any, low: Any, n: Any, dim: Any, error: Any, what: Any) -> None:
+    """Raise if a position lies outside. On a GPU the host would have to wait: there it wraps, but for a debugger."""
 def cholesky(input: Any, upper: builtins.bool = ..., *, out: Any = ...) -> Tensor:
     """The triangle L of A = L Lᴴ, or Lᴴ."""
 def cholesky_inverse(L: Any, upper: builtins.bool = ..., *, out: Any = ...) -> Tensor:

@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from .. import devices
 from ..errors import message
 from ..op import op
 from ..tensor import Tensor
@@ -224,6 +225,7 @@ def _gelu(x, approximate="none"):
     return in_pieces(_gelu_by_tanh if approximate == "tanh" else _gelu_by_erf, x)
 
 
+@devices.fused
 def _gelu_by_erf(x):
     share = erf(x * math.sqrt(0.5))
     share *= 0.5
@@ -231,6 +233,7 @@ def _gelu_by_erf(x):
     return x * share, share
 
 
+@devices.fused
 def _gelu_by_tanh(x):
     share = x * x
     share *= 0.044715 * math.sqrt(2 / math.pi)
@@ -246,6 +249,7 @@ def _gelu_grad(g, x, share, approximate):
     return in_pieces(_gelu_grad_by_tanh if approximate == "tanh" else _gelu_grad_by_erf, g, x, share)
 
 
+@devices.fused
 def _gelu_grad_by_erf(g, x, share):
     slope = x * x
     slope *= -0.5
@@ -257,6 +261,7 @@ def _gelu_grad_by_erf(g, x, share):
     return slope
 
 
+@devices.fused
 def _gelu_grad_by_tanh(g, x, share):
     slope = x * x
     slope *= 6 * 0.044715 * math.sqrt(2 / math.pi)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import devices, dtypes, printing
-from ..errors import describe, mismatch
+from ..errors import describe, message, mismatch
 from ..inplace import assign, check_writable
 from ..op import cast, op
 from ..tensor import Tensor, wrap
@@ -218,7 +218,9 @@ def _copy_(self: Tensor, src: Any, non_blocking: bool = False, what: str = "copy
         wrong = f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(src.shape)}"
         raise RuntimeError(f"{what}: {wrong}")
     if any(n not in (1, m) for n, m in zip(shape[::-1], self.array.shape[::-1], strict=False)):
-        raise RuntimeError(f"{what}({describe(self)}, {describe(src)}): {mismatch([self, src]) or 'a shape mismatch'}")
+        wrong = mismatch([self, src]) or "a shape mismatch"
+        fitting = f"a value of shape {list(self.shape)}, or one that broadcasts to it"
+        raise RuntimeError(message(f"{what}({describe(self)}, {describe(src)})", wrong, instead=fitting))
     src = src.reshape(shape) if lead > 0 else src
     return assign(self, _copy(wrap(self.array, self.edge()), src), what)
 

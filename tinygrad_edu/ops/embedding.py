@@ -22,17 +22,23 @@ def _embedding(weight, index, padding_idx=None, by_frequency=False):
     return weight.take(index, 0)
 
 
-@op
-def _sum_rows(x, index, rows, skip=None, by_frequency=False):
-    """A table of `rows` rows, each the sum (or by frequency the mean) of the vectors of x whose index it has."""
+@devices.fused
+def _add_rows(x, index, rows):
+    """A table of `rows` rows, each the sum of the vectors of x whose index it has."""
     width = x.shape[-1]
     flat = index.reshape(-1, 1)
-    if by_frequency:
-        x = x / _frequency(index, x)
     table = devices.zeros(rows * width, x.dtype, like=x)
     # NumPy adds single numbers three times as fast as rows
     devices.scatter_add(table, (flat * width + devices.arange(width, like=flat)).reshape(-1), x.reshape(-1))
-    table = table.reshape(rows, width)
+    return table.reshape(rows, width)
+
+
+@op
+def _sum_rows(x, index, rows, skip=None, by_frequency=False):
+    """A table of `rows` rows, each the sum (or by frequency the mean) of the vectors of x whose index it has."""
+    if by_frequency:
+        x = x / _frequency(index, x)
+    table = _add_rows(x, index, rows)
     if skip is not None:
         table[skip] = 0
     return table

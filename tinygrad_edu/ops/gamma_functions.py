@@ -5,6 +5,7 @@ Small arguments are moved up by recurrences to where asymptotic series hold, neg
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -21,7 +22,13 @@ BERNOULLI = (
 STIRLING = tuple(b / (2 * k * (2 * k - 1)) for k, b in enumerate(BERNOULLI[:10], 1))[::-1]
 DIGAMMA = tuple(b / (2 * k) for k, b in enumerate(BERNOULLI[:10], 1))[::-1]
 EULER = 0.57721566490153286
-LEGENDRE = tuple(zip(*(a.tolist() for a in np.polynomial.legendre.leggauss(40)), strict=True))
+
+
+@functools.cache
+def _legendre():
+    """Nodes and weights of Gauss's quadrature; computed when first asked for, not at the import."""
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    return tuple(zip(nodes.tolist(), weights.tolist(), strict=True))
 
 
 def _zeta_right(s, q):
@@ -176,7 +183,7 @@ def _by_quadrature(a, x, up):
     width = np.where(up, np.maximum(a + 12 * root - x, 7 * root), np.minimum(np.maximum(x - a + 9 * root, 6 * root), x))
     half = np.minimum(width, decay) / 2
     middle, total = np.where(up, x + half, x - half), 0.0
-    for point, weight in LEGENDRE:
+    for point, weight in _legendre():
         t = middle + half * point
         total = total + weight * _density(a, t) / t
     return half * a * total

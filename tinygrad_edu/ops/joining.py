@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..call import show
-from ..errors import describe
+from ..errors import describe, message
 from ..op import op
 from ..tensor import Tensor
 from .arguments import along, blank, need_tensor, wrapped
@@ -63,9 +63,14 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
             raise RuntimeError(f"cat: Tensors must have same number of dimensions: got {len(first)} and {x.ndim}")
         for d, n in enumerate(x.array.shape):
             if d != dim and n != first[d]:
+                wrong = f"Expected size {first[d]} but got size {n} for tensor number {i} in the list."
+                fits = all(a == b or e == d for e, (a, b) in enumerate(zip(first, x.array.shape, strict=True)))
                 raise RuntimeError(
-                    f"cat: Sizes of tensors must match except in dimension {dim}. Expected size {first[d]} but got size "
-                    f"{n} for tensor number {i} in the list."
+                    message(
+                        f"cat({describe(full[0])}, ..., {describe(x)})",
+                        f"Sizes of tensors must match except in dimension {dim}. {wrong}",
+                        instead=f"cat(tensors, dim={d})" if fits else "",
+                    )
                 )
     if len(full) < len(xs):
         shape = (*first[:dim], 0, *first[dim + 1 :])
@@ -78,9 +83,10 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
     xs = _list(tensors, "stack")
     for i, x in enumerate(xs):
         if x.array.shape != xs[0].array.shape:
+            sizes = f"{list(xs[0].shape)} at entry 0 and {list(x.shape)} at entry {i}"
+            instead = "cat(tensors) to lay them end to end, or nn.utils.rnn.pad_sequence(tensors) to fill them up"
             raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {list(xs[0].shape)} at entry 0 and "
-                f"{list(x.shape)} at entry {i}"
+                message("stack", f"stack expects each tensor to be equal size, but got {sizes}", instead=instead)
             )
     return stored("stack", _stack(xs, wrapped(dim, xs[0].ndim + 1)), out, *xs)
 

@@ -232,17 +232,31 @@ def _cross_entropy(x, target, weight=None, ignore_index=None, reduction="mean", 
     """-log softmax(x)[t] at each row's target class t, from logits x."""
     rows = _rows(x)  # (R, C)
     t, w = _targets(target, weight, ignore_index, x.dtype)
-    z = rows - _row_max(rows)
-    e = np.exp(z)
-    s = _row_sum(e)
-    totals = np.log(s)
-    losses = totals[:, 0] - z[devices.arange(t.size, like=x), t]
+    losses, e, s = _softmax_losses(rows, t)
     if w is not None:
         losses *= w
     if label_smoothing:
         losses *= 1 - label_smoothing
-        losses += _smooth_part(totals - z, target, weight, ignore_index, label_smoothing)
+        surprise = np.log(s) + _row_max(rows) - rows
+        losses += _smooth_part(surprise, target, weight, ignore_index, label_smoothing)
     return _reduced_rows(losses, w, reduction, target.shape), e, s
+
+
+@devices.fused
+def _softmax_losses(rows, t):
+    """-log softmax(rows)[t] for each row, and the softmax as numerators and denominators."""
+    z = rows - _row_max(rows)
+    e = np.exp(z)
+    s = _row_sum(e)
+    return np.log(s)[:, 0] - z[devices.arange(t.size, like=rows), t], e, s
+
+
+@devices.fused
+def _softmax_losses_grad(e, s, total, at_target, t):
+    """total e / s, less `at_target` at each row's class t."""
+    rows = e * ((total[:, None] if total.ndim else total) / s)
+    rows[devices.arange(t.size, like=e), t] -= at_target
+    return rows
 
 
 def _smooth_part(losses, target, weight, ignore_index, label_smoothing):
@@ -266,8 +280,7 @@ def _cross_entropy_grad(g, e, s, target, weight, ignore_index, reduction, label_
         every = g * (label_smoothing / classes) * (1 if ignore_index is None else target.reshape(-1) != ignore_index)
         at_target = at_target * (1 - label_smoothing)
     total = at_target if every is None else at_target + every * (classes if weight is None else weight.sum())
-    rows = e * ((total[:, None] if total.ndim else total) / s)
-    rows[devices.arange(t.size, like=e), t] -= at_target
+    rows = _softmax_losses_grad(e, s, total, at_target, t)
     if every is not None:
         every = every[:, None] if every.ndim else every
         rows -= every if weight is None else every * weight

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..call import store_one
+from ..errors import translated
 from ..tensor import Tensor, new
 
 
@@ -65,7 +66,10 @@ def made(
         default, device = out.dtype, out.device
     where = devices.as_device(device)
     kind = dtypes.as_dtype(dtype) if dtype is not None else default or dtypes.get_default_dtype()
-    array = devices.move(make(devices.module(where), kind.numpy), where)
+    try:
+        array = devices.move(make(devices.module(where), kind.numpy), where)
+    except MemoryError as error:
+        raise translated(what, [], error) from error
     t = new(Tensor)
     t.array, t.node = array, None
     if out is not None:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .. import devices
 from ..dtypes import float16, float32
 from ..errors import message
 from ..op import op
@@ -28,6 +29,7 @@ from .softmax import _row_sum
 # --- the core: rows (R, n) -------------------------------------------------------------------------------------------
 
 
+@devices.fused
 def _standardized(rows, eps):
     """Rows with mean 0 and variance 1, in a new array, and what each was multiplied by."""
     n = max(rows.shape[1], 1)
@@ -41,6 +43,7 @@ def _standardized(rows, eps):
     return centred, rstd
 
 
+@devices.fused
 def _standardized_grad(g, normal, rstd):
     """The way back through `_standardized`; it may write into `g`."""
     n = max(normal.shape[1], 1)
@@ -340,7 +343,10 @@ def _need_channels(name, channels, **parameters):
 def _need_several(size):
     """Raise where a row of the batch is a single value: it would be normalized to 0."""
     if size[0] * math.prod(size[2:]) == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {size}")
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {size}; "
+            "write model.eval() for a single sample, or DataLoader(..., drop_last=True) for a last batch of one"
+        )
 
 
 # --- vectors: lengths, angles, distances -----------------------------------------------------------------------------

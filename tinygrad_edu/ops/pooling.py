@@ -66,6 +66,12 @@ def _max_pool(x, size, kernel, stride, padding, dilation):
     One dimension after the other, the last one first: so the first of equal ones is found first. Of several nan the
     last counts.
     """
+    return _maxima(x, size, kernel, stride, padding, dilation)
+
+
+@devices.fused
+def _maxima(x, size, kernel, stride, padding, dilation):
+    """What `_max_pool` says, dimension by dimension."""
     kind = np.min_scalar_type(math.prod(kernel))
     lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
     taps, below = None, 1  # the best ones so far, and how many there are in the dimensions behind
@@ -91,6 +97,12 @@ def _max_pool(x, size, kernel, stride, padding, dilation):
 @op
 def _tap_spread(x, taps, size, kernel, stride, padding, dilation):
     """What each window holds, added to the element that its tap meets in a plane of `size`."""
+    return _tap_sums(x, taps, size, kernel, stride, padding, dilation)
+
+
+@devices.fused
+def _tap_sums(x, taps, size, kernel, stride, padding, dilation):
+    """What `_tap_spread` says, tap by tap."""
     out = devices.zeros((*x.shape[: -len(size)], *size), x.dtype, like=x)
     apart = all((k - 1) * d < s for k, s, d in zip(kernel, stride, dilation, strict=True))  # no windows overlap
     places = meetings(size, x.shape[-len(size) :], kernel, stride, padding, dilation)

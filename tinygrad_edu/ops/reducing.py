@@ -61,7 +61,11 @@ def need_elements(name, x, dim, error=IndexError):
     if x.size:
         return
     if dim is None or dim == ():
-        raise error(message(f"{name}()", "Expected reduction dim to be specified for input.numel() == 0"))
+        name = name.replace("amax", "max").replace("amin", "min")
+        wrong = "Expected reduction dim to be specified for input.numel() == 0"
+        raise error(
+            message(f"{name}()", wrong, instead=f"if x.numel(): x.{name}(), as no element is the answer for none")
+        )
     for d in (dim,) if isinstance(dim, int) else dim:
         if -x.ndim <= d < x.ndim and not x.shape[d]:
             raise IndexError(message(f"{name}()", f"Expected reduction dim {d} to have non-zero size"))

@@ -62,7 +62,9 @@ def _fits(x: Tensor, shape: tuple[int, ...], what: str) -> tuple[int, ...]:
             "size -1 can be any value and is ambiguous"
         )
     if known != count and (free is None or not known or count % known):
-        raise RuntimeError(f"{what}({describe(x)}): shape '{list(shape)}' is invalid for input of size {count}")
+        wrong = f"shape '{list(shape)}' is invalid for input of size {count}"
+        instead = f"lengths whose product is {count}, or -1 for one that is to be found"
+        raise RuntimeError(message(f"{what}({describe(x)})", wrong, instead=instead))
     return shape if free is None else (*shape[:free], count // known, *shape[free + 1 :])
 
 
@@ -329,7 +331,8 @@ def _expanded(self: Tensor, *lengths: Any, size: Any = None, implicit: bool = Fa
         if n != -1 and have not in (None, 1, n):
             raise RuntimeError(
                 f"The expanded size of the tensor ({n}) must match the existing size ({have}) at non-singleton dimension "
-                f"{d}.  Target sizes: {list(wanted)}.  Tensor sizes: {list(shape)}"
+                f"{d}.  Target sizes: {list(wanted)}.  Tensor sizes: {list(shape)}\n"
+                "  write instead: x.unsqueeze(dim) for a length of 1, which can be expanded, or x.repeat(...)"
             )
         found.append(have if n == -1 else n)
     return _expand(self, tuple(found))

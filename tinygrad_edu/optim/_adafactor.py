@@ -40,10 +40,10 @@ class Adafactor(FormulaOptimizer):
         options = {"lr": lr, "beta2_decay": beta2_decay, "eps": eps, "d": d, "weight_decay": weight_decay}
         super().__init__(params, {**options, "foreach": foreach, "maximize": maximize})
 
-    def _advance(self, p: Tensor, *options: Any) -> None:
+    def _ready(self, p: Tensor, *options: Any) -> tuple[Array, Array, dict[str, Any]]:
         if p.is_complex():
             raise RuntimeError("Adafactor does not support complex parameters")
-        super()._advance(p, *options)
+        return super()._ready(p, *options)
 
     def decay(self, p: Array, g: Array, group: dict[str, Any]) -> Array:
         return -g if group["maximize"] else g  # the weights decay below, after their size was measured

@@ -52,8 +52,8 @@ class Muon(FormulaOptimizer):
                 wrong = "Muon only supports 2D parameters whereas we found a parameter with size"
                 raise ValueError(f"{wrong}: {list(p.shape)}, {p.dtype}; give vectors and tables to another optimizer")
 
-    def _advance(self, p: Tensor, group: dict[str, Any], *names: Any) -> None:
-        super()._advance(p, {**group, "decoupled_weight_decay": True}, *names)
+    def _advance(self, x: Array, g: Array, own: dict[str, Any], group: dict[str, Any]) -> None:
+        super()._advance(x, g, own, {**group, "decoupled_weight_decay": True})
 
     def scalars(self, group: dict[str, Any]) -> dict[str, float]:
         return {}

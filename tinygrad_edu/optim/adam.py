@@ -14,6 +14,8 @@ from .optimizer import ParamsT
 class Adam(FormulaOptimizer):
     """`p -= lr m / (sqrt(v) + eps)`, with the running means m of g and v of g², freed of their start at 0."""
 
+    kernel = "adam"
+
     def __init__(
         self,
         params: ParamsT,

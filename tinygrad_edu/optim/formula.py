@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import dtypes
+from .. import devices, dtypes
 from ..autograd.graph import observer
 from ..autograd.modes import enable_grad
 from ..tensor import Tensor, wrap
@@ -27,6 +27,7 @@ class FormulaOptimizer(Optimizer):
     """An optimizer that goes over its parameters one by one, with one formula for all of them."""
 
     elementwise: ClassVar[bool] = True  # whether each element moves by its own gradient and state alone
+    kernel: ClassVar[str] = ""  # the name of what does the step for all parameters of a group at once on a GPU
     by_parts: ClassVar[bool] = True  # whether complex numbers are to come as pairs of real ones
 
     def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
@@ -68,15 +69,27 @@ class FormulaOptimizer(Optimizer):
         for group in self.param_groups:
             options = plain_options(group)
             arrays, scalars = self.arrays(options), self.scalars(options)
+            together: list[tuple[Array, Array, dict[str, Any]]] = []
             for p in group["params"]:
                 if p._grad is not None:
-                    self._advance(p, options, arrays, scalars)
+                    x, g, own = self._ready(p, options, arrays, scalars)
+                    if type(x) is np.ndarray:
+                        self._advance(x, g, own, options)
+                    else:
+                        together.append((x, g, own))
                     p.version().write()
                     if watching is not None:
                         watching.written(p, f"{type(self).__name__}.step")
+            kernel = devices.kernel_for(self.kernel, together[0][0]) if together and self.kernel else None
+            if kernel is None or not kernel(together, options):
+                for x, g, own in together:
+                    self._advance(x, g, own, options)
         return loss
 
-    def _advance(self, p: Tensor, group: dict[str, Any], arrays: dict[str, float], scalars: dict[str, float]) -> None:
+    def _ready(
+        self, p: Tensor, group: dict[str, Any], arrays: dict[str, float], scalars: dict[str, float]
+    ) -> tuple[Array, Array, dict[str, Any]]:
+        """What the formula works on: a parameter, its gradient and its state, of which the numbers are advanced."""
         state, first = self.state.get(p) or {}, False
         for name in (*scalars, *arrays):
             first = first or not isinstance(state.get(name), Tensor)
@@ -95,7 +108,15 @@ class FormulaOptimizer(Optimizer):
             x, g, own = pairs(x), pairs(g), {name: pairs(a) for name, a in own.items()}
         elif not x.ndim:
             x, g, own = x.reshape(1), g.reshape(1), {name: a.reshape(1) for name, a in own.items()}
-        for p_, g_, own_ in self._pieces(x, g, own) if x.size > 2 * PIECE else ((x, g, own),):
+        return x, g, own | single
+
+    def _advance(self, x: Array, g: Array, own: dict[str, Any], group: dict[str, Any]) -> None:
+        if x.size <= 2 * PIECE:
+            self.update(x, self.decay(x, g, group), own, group)
+            return
+        single = {name: value for name, value in own.items() if not hasattr(value, "shape")}
+        own = {name: value for name, value in own.items() if name not in single}
+        for p_, g_, own_ in self._pieces(x, g, own):
             self.update(p_, self.decay(p_, g_, group), own_ | single, group)
 
     def _pieces(self, x: Array, g: Array, own: dict[str, Array]) -> Iterable[tuple[Array, Array, dict[str, Array]]]:

@@ -282,6 +282,8 @@ class Tape:
 
     def close(self) -> None:
         """The step is over."""
+        if not self.lines:
+            self.refuse("it computes nothing with the operations of the engine")
         if self._writes:
             self.refuse("something is written in place that the recording does not see, as running statistics are")
         if any(_plain(group) != before for group, before in self.options):

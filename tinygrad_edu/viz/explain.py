@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..autograd.anomaly import Line, short_name
 from ..autograd.graph import FREED, Node, Several, reachable, walk
 from ..autograd.modes import observer
 from ..errors import describe
+from ..nn.modules.module import Module
 from ..nn.parameter import Parameter
 from ..random import get_rng_state, set_rng_state
 from ..tensor import Leaf, Tensor, root, wrap
@@ -144,8 +146,9 @@ def _rebuilt(tensor: Tensor, name: str, loss: Tensor) -> Explanation | None:
     for other in leaves:
         if other is None or other.shape != tensor.shape or type(other) is not type(tensor):
             continue
-        same = np.array_equal(other.array, tensor.array) and np.ptp(tensor.array.real) > 0  # all ones are many tensors
-        if same or isinstance(tensor, Parameter):
+        # equal numbers tell only where they differ among themselves: many tensors are all ones
+        same = np.array_equal(other.array, tensor.array) and (tensor.array != tensor.array.reshape(-1)[:1]).any()
+        if same or (isinstance(tensor, Parameter) and not _has_module(tensor)):
             what = "of the same shape and values" if same else "of the same shape"
             return Explanation(
                 "rebuilt",
@@ -154,6 +157,12 @@ def _rebuilt(tensor: Tensor, name: str, loss: Tensor) -> Explanation | None:
                 "change of the model.",
             )
     return None
+
+
+def _has_module(p: Parameter) -> bool:
+    """Whether a module that is alive holds the parameter: it is then not of a layer that was replaced."""
+    modules = (each for each in gc.get_objects() if issubclass(type(each), Module))
+    return any(p is other for module in modules for other in module._parameters.values())
 
 
 # --- zero, doubled, fine -----------------------------------------------------------------------------------------------

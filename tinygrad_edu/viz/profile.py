@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from inspect import CO_VARARGS
 from types import FrameType
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..autograd.anomaly import short_name
 from ..autograd.graph import Handle, Node
 from ..op import OPS
 from ..optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from ..plan import Pick
 from ..tensor import Tensor
 from .labels import bytes_text, seconds_text
 from .recording import Recording, Scope
@@ -56,6 +58,7 @@ class Meter:
                 self.ways[id(vars(kind)["back"].__code__)] = None
         self.depth = 0
         self.node: Node | None = None
+        self.frame: FrameType  # of the operation, while `forward_took` is told of it
 
     def forward_took(self, name: str, began: float, seconds: float, out: Any) -> None:
         """An operation has computed its result."""
@@ -87,7 +90,9 @@ class Meter:
                 if not self.depth:
                     seconds, node, self.node = time.perf_counter() - self.began, self.node, None
                     if way is not None:
+                        self.frame = frame
                         self.forward_took(way, self.began, seconds, out)
+                        del self.frame
                     elif node is not None:
                         self.backward_took(node, self.began, seconds)
 
@@ -226,24 +231,43 @@ class _Into(Meter):
 
     def forward_took(self, name: str, began: float, seconds: float, out: Any) -> None:
         self.profile._forward = seconds
+        taken = new_bytes(out, {id(_memory(v)) for v in _arguments(self.frame) if hasattr(v, "strides")})
         for row in self.profile._rows(name, self.profile.scope):
             row.calls += 1
             row.forward += seconds
-            row.bytes += new_bytes(out)
+            row.bytes += taken
 
     def backward_took(self, node: Node, began: float, seconds: float) -> None:
         self.profile._backward = seconds
+        calls = 0 if isinstance(node, Pick) else 1  # one result of several hands over to its operation
+        node = node.edges[0] if isinstance(node, Pick) else node
         note = getattr(node, "note", None)
         for row in self.profile._rows(short_name(node), note.scope if note is not None else None):
-            row.back_calls += 1
+            row.back_calls += calls
             row.backward += seconds
 
 
-def new_bytes(out: Any) -> int:
-    """The memory that a result has taken; a view takes none."""
+def _arguments(frame: FrameType) -> Iterable[Any]:
+    """What a function was given, lists taken apart."""
+    code = frame.f_code
+    count = code.co_argcount + code.co_kwonlyargcount + bool(code.co_flags & CO_VARARGS)
+    for name in code.co_varnames[:count]:
+        value = frame.f_locals.get(name)
+        yield from value if isinstance(value, (tuple, list)) else (value,)
+
+
+def _memory(array: Any) -> Any:
+    """The array that owns the memory of a view."""
+    while hasattr(getattr(array, "base", None), "strides"):
+        array = array.base
+    return array
+
+
+def new_bytes(out: Any, given: set[int]) -> int:
+    """The memory that a result has taken; a view of what was given (identities of its owners) takes none."""
     if isinstance(out, (tuple, list)):
-        return sum(map(new_bytes, out))
-    return out.nbytes if hasattr(out, "nbytes") and getattr(out, "base", None) is None else 0
+        return sum(new_bytes(each, given) for each in out)
+    return out.nbytes if hasattr(out, "nbytes") and id(_memory(out)) not in given else 0
 
 
 def profile() -> Profile:

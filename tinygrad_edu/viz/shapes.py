@@ -55,7 +55,7 @@ def shapes(
     input   a tensor; several in a tuple or list; named ones in a dictionary; or a shape, for random numbers
     inputs  further named arguments of the model's forward
     """
-    args, named = arguments(input)
+    args, named = arguments(model, input)
     named.update(inputs)
     flow, error, output = _Flow(), "", None
     with evaluating(model), enable_grad(), flow:

@@ -151,7 +151,7 @@ def summary(model: Module, input: Any = None, **inputs: Any) -> Summary:
 
     The model runs once, in evaluation mode; its parameters, gradients and statistics stay as they are.
     """
-    args, named = arguments(input)
+    args, named = arguments(model, input)
     named.update(inputs)
     counting = _Counting()
     with evaluating(model), enable_grad(), counting:
@@ -196,9 +196,11 @@ def _totals(model: Module, counting: _Counting, given: list[Any]) -> Summary:
 # --- the input, and what comes out ---------------------------------------------------------------------------------
 
 
-def arguments(input: Any) -> tuple[list[Any], dict[str, Any]]:
+def arguments(model: Module, input: Any) -> tuple[list[Any], dict[str, Any]]:
     """A model's arguments, positional and named; floats ask for gradients, so that all is recorded."""
     if isinstance(input, Mapping):
+        if not _takes(model, input):  # its forward takes the dictionary itself
+            return [_watched(input)], {}
         return [], {name: _watched(value) for name, value in input.items()}
     if isinstance(input, (tuple, list)) and input and all(isinstance(n, int) for n in input):
         from ..random import randn
@@ -207,6 +209,15 @@ def arguments(input: Any) -> tuple[list[Any], dict[str, Any]]:
     if isinstance(input, (tuple, list)):
         return [_watched(value) for value in input], {}
     return ([] if input is None else [_watched(input)]), {}
+
+
+def _takes(model: Module, named: Mapping[str, Any]) -> bool:
+    """Whether a model's forward has a parameter of one of these names, or does not tell."""
+    try:
+        parameters = inspect.signature(model.forward).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    return any(p.kind is p.VAR_KEYWORD or p.name in named for p in parameters)
 
 
 def _watched(value: Any) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ... import devices, dtypes
-from ...errors import message
+from ...errors import describe, message
 from ...ops import losses as ops
 from ...ops import where
 from ...ops.arguments import need_tensor
@@ -218,7 +218,14 @@ def _check_classes(name, input, target, weight, ignore_index):
     if t.shape != shape[:1] * (len(shape) > 1) + shape[2:]:
         batch = t.shape[0] if t.ndim else 0
         if len(shape) > 1 and batch != shape[0]:
-            raise ValueError(f"Expected input batch_size ({shape[0]}) to match target batch_size ({batch}).")
+            wrong = f"Expected input batch_size ({shape[0]}) to match target batch_size ({batch})."
+            raise ValueError(
+                message(
+                    f"{name}({describe(input)}, {describe(target)})",
+                    wrong,
+                    instead="an input of (samples, classes) and one class for each sample: x.flatten(0, -2), target.flatten()",
+                )
+            )
         wrong = f"Expected a target of shape {[*shape[:1], *shape[2:]] if len(shape) > 1 else []}, got {list(t.shape)}"
         raise RuntimeError(
             message(f"{name} of {list(shape)}", wrong, instead="class numbers without the dimension of classes")

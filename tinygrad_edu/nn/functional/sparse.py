@@ -51,7 +51,7 @@ def _check_rows(name, input, weight):
         raise RuntimeError(message(name, wrong, instead="input.long()"))
     i = input.array
     if (type(i) is np.ndarray or devices.blocking) and i.size and not (i.min() >= 0 and i.max() < len(weight.array)):
-        wrong = f"index out of range in self: {i.min()} to {i.max()} in a table of {len(weight.array)} rows"
+        wrong = f"index out of range in self: {int(i.min())} to {int(i.max())} in a table of {len(weight.array)} rows"
         raise (IndexError if name == "embedding" else RuntimeError)(message(name, wrong))
 
 

@@ -1,0 +1,212 @@
+"""The fused kernels of a GPU: they compile, and compute what their twins in NumPy do."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import kernels_on_host
+import numpy as np
+import pytest
+import standin
+
+from tinygrad_edu import cuda, devices, optim
+from tinygrad_edu.cuda import kernels
+from tinygrad_edu.ops import activations, embedding, losses, normalization, pooling
+from tinygrad_edu.optim.formula import FormulaOptimizer
+from tinygrad_edu.tensor import wrap
+
+TWINS = {
+    f.__name__.strip("_"): f
+    for family in (activations, embedding, losses, normalization, pooling)
+    for f in vars(family).values()
+    if hasattr(f, "__wrapped__") and f.__name__.strip("_") in kernels.SOURCES
+}
+VARIANTS = [(name, c + "B" * ("K* " in text)) for name, text in kernels.SOURCES.items() for c in "fd"]
+needs_compiler = pytest.mark.skipif(
+    kernels_on_host.COMPILER is None, reason="no C++ compiler to run kernels on the host"
+)
+rng = np.random.default_rng()
+
+
+def test_every_kernel_has_a_twin() -> None:
+    assert {*TWINS, optim.Adam.kernel} == set(kernels.SOURCES)
+
+
+@pytest.mark.parametrize(("name", "types"), VARIANTS)
+def test_kernels_compile(name: str, types: str, tmp_path: Path) -> None:
+    """By NVRTC, as on a GPU's machine, or else by nvcc; neither needs a GPU."""
+    text = kernels.source(name, types)
+    if not (_by_nvrtc(text) or _by_nvcc(text, tmp_path)):
+        pytest.skip("neither NVRTC (through cupy) nor nvcc is installed: kernels are not compiled")
+
+
+def _by_nvrtc(text: str) -> bool:
+    try:
+        from cupy.cuda import nvrtc
+
+        nvrtc.getVersion()
+    except Exception:  # not there, or without the libraries it needs: cupy raises many kinds
+        return False
+    program = nvrtc.createProgram(text, "kernel.cu", (), ())
+    nvrtc.compileProgram(program, ("--std=c++14", "--gpu-architecture=compute_80"))
+    assert b"ENTRY" in nvrtc.getPTX(program).upper() or nvrtc.getPTX(program)
+    return True
+
+
+def _by_nvcc(text: str, folder: Path) -> bool:
+    if shutil.which("nvcc") is None:
+        return False
+    (folder / "kernel.cu").write_text(text)
+    command = ["nvcc", "-std=c++14", "-arch=compute_80", "-ptx", "kernel.cu", "-o", "kernel.ptx"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return ".entry" in (folder / "kernel.ptx").read_text()
+
+
+@pytest.fixture
+def on_host(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The stand-in, with kernels."""
+    monkeypatch.setattr(standin._Module, "RawKernel", kernels_on_host.RawKernel, raising=False)
+    kernels.compiled.cache_clear()
+    with standin.device():
+        yield
+    kernels.compiled.cache_clear()
+
+
+def windows(dtype: Any) -> tuple:
+    """Planes, windows on them, and all that places these: kernel 3 x 2, stride 2, padding 1, dilation 1 and 2."""
+    return rng.standard_normal((2, 3, 7, 6)).astype(dtype), (4, 4), (3, 2), (2, 2), (1, 1), (1, 2)
+
+
+def arguments(name: str, dtype: Any) -> tuple:
+    """Random arguments for a twin."""
+    draw = lambda *shape: rng.standard_normal(shape).astype(dtype)  # noqa: E731
+    classes = rng.integers(0, 7, 5)
+    if name in ("gelu_by_erf", "gelu_by_tanh"):
+        return (draw(3, 5),)
+    if name.startswith("gelu_grad"):
+        x = draw(4, 3)
+        return draw(4, 3), x, TWINS[name.replace("_grad", "")](x)[1]
+    if name == "standardized":
+        return draw(5, 11) * 3 + 10, 0.3
+    if name == "standardized_grad":
+        return draw(5, 11), *TWINS["standardized"](draw(5, 11), 1e-5)
+    if name == "softmax_losses":
+        return draw(5, 7) * 30, classes
+    if name == "softmax_losses_grad":
+        return *TWINS["softmax_losses"](draw(5, 7), classes)[1:], draw(5), np.asarray(draw(1)[0]), classes
+    if name == "add_rows":
+        return draw(2, 9, 4), rng.integers(0, 5, (2, 9)), 6
+    if name == "maxima":
+        return windows(dtype)
+    x, size, *where = windows(dtype)
+    values, taps = TWINS["maxima"](x, size, *where)
+    return values, taps, x.shape[-2:], *where
+
+
+@needs_compiler
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", TWINS)
+def test_a_kernel_computes_what_its_twin_does(name: str, dtype: str, on_host: None) -> None:
+    args = arguments(name, dtype)
+    before = kernels_on_host.RawKernel.launched.get(name, 0)
+    found = TWINS[name](*[standin.Array(a.copy()) if isinstance(a, np.ndarray) else a for a in args])
+    assert kernels_on_host.RawKernel.launched[name] == before + 1 and not standin.waits
+    expected = TWINS[name].__wrapped__(*[a.copy() if isinstance(a, np.ndarray) else a for a in args])
+    found, expected = (f if isinstance(f, tuple) else (f,) for f in (found, expected))
+    bound = 2e-5 if dtype == "float32" else 1e-13
+    for a, b in zip(found, expected, strict=True):
+        assert a.dtype == b.dtype and a.shape == b.shape
+        np.testing.assert_allclose(a._a, b, rtol=bound, atol=bound)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_kernels_on_a_gpu(dtype: str) -> None:
+    if not cuda.is_available():
+        pytest.skip(cuda.why_unavailable())
+    put = devices.module(devices.device("cuda")).asarray
+    for name, twin in TWINS.items():
+        args = arguments(name, dtype)
+        found = twin(*[put(a) if isinstance(a, np.ndarray) else a for a in args])
+        expected = twin.__wrapped__(*[a.copy() if isinstance(a, np.ndarray) else a for a in args])
+        found, expected = (f if isinstance(f, tuple) else (f,) for f in (found, expected))
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_allclose(a.get(), b, rtol=1e-4 if dtype == "float32" else 1e-12, atol=1e-5, err_msg=name)
+
+
+@needs_compiler
+def test_maxima_of_equal_and_missing_numbers(on_host: None) -> None:
+    """The first of equal ones, the last nan."""
+    x, *where = windows("float32")
+    x = rng.choice(np.array([1.0, 2.0, np.nan], np.float32), x.shape, p=[0.45, 0.45, 0.1])
+    for a, b in zip(TWINS["maxima"](standin.Array(x), *where), TWINS["maxima"](x, *where), strict=True):
+        np.testing.assert_array_equal(a._a, b)
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (optim.Adam, {}),
+        (optim.Adam, {"weight_decay": 0.1, "amsgrad": True, "maximize": True}),
+        (optim.AdamW, {"weight_decay": 0.2, "betas": (0.8, 0.99)}),
+    ],
+)
+def test_adam_steps_all_parameters_in_one_launch(make: Callable, options: dict[str, Any], on_host: None) -> None:
+    values = [rng.standard_normal(shape).astype(np.float32) for shape in ((3, 4), (5,), (), (2, 1, 3))]
+    here = [wrap(v.copy()).requires_grad_() for v in values]
+    there = [wrap(standin.Array(v.copy())).requires_grad_() for v in values]
+    optimizers = [make(params, lr=0.05, **options) for params in (here, there)]
+    kernels_on_host.RawKernel.launched.clear()
+    for _ in range(4):
+        for p, q in zip(here, there, strict=True):
+            g = rng.standard_normal(p.shape).astype(np.float32)
+            p.grad, q.grad = wrap(g), wrap(standin.Array(g.copy()))
+        standin.waits.clear()
+        for optimizer in optimizers:
+            optimizer.step()
+        assert standin.waits == []
+    assert kernels_on_host.RawKernel.launched == {"adam": 4}
+    for p, q in zip(here, there, strict=True):
+        np.testing.assert_allclose(q.array._a, p.array, rtol=1e-5, atol=1e-6)
+        for name, own in optimizers[0].state[p].items():
+            other = optimizers[1].state[q][name].array
+            np.testing.assert_allclose(getattr(other, "_a", other), own.array, rtol=1e-5, atol=1e-6)
+
+
+@needs_compiler
+def test_parameters_at_different_steps_go_one_by_one(on_host: None) -> None:
+    kernels_on_host.RawKernel.launched.clear()
+    there = [wrap(standin.Array(np.ones(2, np.float32))).requires_grad_() for _ in range(2)]
+    optimizer = optim.Adam(there, lr=0.1)
+    for present in (there[:1], there):
+        for p in present:
+            p.grad = wrap(standin.Array(np.ones(2, np.float32)))
+        optimizer.step()
+    assert kernels_on_host.RawKernel.launched == {"adam": 1}
+    np.testing.assert_allclose([p.array._a[0] for p in there], [0.8, 0.9], rtol=1e-5)
+
+
+def test_without_kernels_the_twins_are_taken() -> None:
+    with standin.device():
+        x = standin.Array(rng.standard_normal((3, 4)))
+        assert devices.kernel_for("standardized", x) is None
+        np.testing.assert_allclose(TWINS["standardized"](x, 0.0)[0]._a.std(1), 1)
+
+
+@needs_compiler
+def test_sums_in_an_order_take_no_kernel_whose_order_is_open(on_host: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = standin.Array(np.ones((2, 3)))
+    assert devices.kernel_for("add_rows", x) is not None
+    monkeypatch.setattr(devices, "deterministic", True)
+    assert devices.kernel_for("add_rows", x) is None and devices.kernel_for("standardized", x) is not None
+
+
+def test_only_formulas_name_a_kernel() -> None:
+    named = {c.__name__ for c in FormulaOptimizer.__subclasses__() if c.kernel}
+    assert named == {"Adam"}
