@@ -107,7 +107,9 @@ def test_the_manifest_is_that_of_cupy() -> None:
     pytest.importorskip("cupy", reason="cupy is not installed: its names are not compared")
     now = cupy_manifest.described()
     if any(now[name] != standin.CUPY[name] for name in ("cupy", "numpy")):
-        pytest.skip(f"the manifest is of cupy {standin.CUPY['cupy']} and NumPy {standin.CUPY['numpy']}: others are here")
+        pytest.skip(
+            f"the manifest is of cupy {standin.CUPY['cupy']} and NumPy {standin.CUPY['numpy']}: others are here"
+        )
     assert now == standin.CUPY, "write python tests/cupy_manifest.py"
 
 
