@@ -239,8 +239,8 @@ def test_what_the_program_raises_stays_as_it_is() -> None:
 
 
 def test_a_line_of_a_notebook_is_called_by_its_cell(monkeypatch: pytest.MonkeyPatch) -> None:
-    shell = SimpleNamespace(compile=SimpleNamespace(_filename_map={"/tmp/kernel_1/2.py": 7}))
-    line, other = Line("/tmp/kernel_1/2.py", 3), Line("/home/me/train.py", 3)
+    shell = SimpleNamespace(compile=SimpleNamespace(_filename_map={"/some/kernel_1/2.py": 7}))
+    line, other = Line("/some/kernel_1/2.py", 3), Line("/home/me/train.py", 3)
     assert line.place == "2.py:3"
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     assert line.place == str(line) == "cell 7, line 3"
