@@ -7,7 +7,7 @@ distributions are the same.
 from __future__ import annotations
 
 import contextlib
-import json
+import functools
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -43,11 +43,15 @@ class Generator:
         if not -(2**63) <= int(seed) < 2**64:
             raise RuntimeError(f"manual_seed: the seed {seed} must lie between -2**63 and 2**64 - 1")
         self._seed = int(seed) % 2**64
-        if self.device.type == "cpu":
-            self.source = np.random.Generator(np.random.PCG64(self._seed))
-        else:
-            self.source = devices.module(self.device).random.default_rng(self._seed)
+        self.__dict__.pop("source", None)
         return self
+
+    @functools.cached_property
+    def source(self) -> Any:
+        """NumPy's or CuPy's generator; made at the first draw, since loading it would be a tenth of the import."""
+        if self.device.type == "cpu":
+            return np.random.Generator(np.random.PCG64(self._seed))
+        return devices.module(self.device).random.default_rng(self._seed)
 
     def seed(self) -> int:
         """Begin again from a seed that nobody can foresee, and tell it."""
@@ -61,6 +65,8 @@ class Generator:
         """Where in its sequence the generator is, as a tensor of bytes."""
         if self.device.type != "cpu":
             raise RuntimeError("get_state: a GPU's generator cannot tell its place; write manual_seed(...)")
+        import json  # a state is asked for rarely: the package's import does not wait for it
+
         text = json.dumps((self._seed, self.source.bit_generator.state))
         return wrap(np.frombuffer(text.encode(), np.uint8).copy())
 
@@ -68,6 +74,8 @@ class Generator:
         """Go to a place in the sequence that `get_state` has told."""
         if not isinstance(new_state, Tensor) or new_state.array.dtype != np.uint8:
             raise TypeError(f"set_state: expected a ByteTensor from get_state(), but got {describe(new_state)}")
+        import json
+
         self._seed, self.source.bit_generator.state = json.loads(new_state.array.tobytes())
         return self
 

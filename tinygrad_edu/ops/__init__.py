@@ -99,11 +99,12 @@ def public(family: ModuleType) -> dict[str, Any]:
 def faces(family: ModuleType) -> dict[str, Any]:
     """The composed functions of a family that take `dim`, understanding NumPy's `axis` as operations do."""
     found: dict[FunctionType, Any] = {}  # one face for all names of a function
-    for function in public(family).values():
+    functions = public(family)
+    for function in functions.values():
         code = inspect.unwrap(function).__code__
         if not hasattr(function, "op") and "dim" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
             found[function] = numpy_names(function)
-    return {name: found[function] for name, function in public(family).items() if function in found}
+    return {name: found[function] for name, function in functions.items() if function in found}
 
 
 def bind() -> None:
@@ -122,6 +123,6 @@ def bind() -> None:
 
 
 bind()
-for _family in FAMILIES:
-    globals().update(public(_family))
-__all__ = [name for family in FAMILIES for name in public(family) if name not in ELSEWHERE]
+_found = {name: function for family in FAMILIES for name, function in public(family).items()}
+globals().update(_found)
+__all__ = [name for name in _found if name not in ELSEWHERE]

@@ -1004,7 +1004,6 @@ __all__ = [
     "addmv_",
     "addr",
     "adjoint",
-    "adjoint",
     "all",
     "allclose",
     "amax",
