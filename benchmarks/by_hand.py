@@ -11,11 +11,18 @@ import numpy as np
 Update = Callable[..., Callable[[list[np.ndarray]], None]]
 
 
+def layers(sizes: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Weight and bias of each layer."""
+    rng = np.random.default_rng(0)
+    return [
+        (rng.standard_normal((i, o), dtype=np.float32) / np.float32(i**0.5), np.zeros(o, np.float32))
+        for i, o in pairwise(sizes)
+    ]
+
+
 def mlp(sizes: tuple[int, ...], x: np.ndarray, y: np.ndarray, update: Update, **options: Any) -> Callable[[], float]:
     """A step of training: linear layers with relu between them, cross-entropy, every gradient written out."""
-    rng = np.random.default_rng(0)
-    weights = [rng.standard_normal((i, o), dtype=np.float32) / np.float32(i**0.5) for i, o in pairwise(sizes)]
-    biases = [np.zeros(o, np.float32) for o in sizes[1:]]
+    weights, biases = map(list, zip(*layers(sizes), strict=True))
     advance = update([*weights, *biases], **options)
     rows, n = np.arange(len(y)), len(y)
 

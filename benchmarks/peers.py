@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,15 +11,6 @@ import numpy as np
 from . import by_hand
 
 Step = Callable[[], object]
-
-
-def weights(sizes: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Weight and bias of each layer."""
-    rng = np.random.default_rng(0)
-    return [
-        (rng.standard_normal((i, o), dtype=np.float32) / np.float32(i**0.5), np.zeros(o, np.float32))
-        for i, o in pairwise(sizes)
-    ]
 
 
 def jax(sizes: tuple[int, ...], x: np.ndarray, y: np.ndarray, update: str, **options: Any) -> Step:
@@ -53,7 +43,7 @@ def jax(sizes: tuple[int, ...], x: np.ndarray, y: np.ndarray, update: str, **opt
         return parameters, first, second, t + 1
 
     compiled = jax.jit(advance)
-    parameters = jax.tree_util.tree_map(jnp.asarray, weights(sizes))
+    parameters = jax.tree_util.tree_map(jnp.asarray, by_hand.layers(sizes))
     zeros = jax.tree_util.tree_map(jnp.zeros_like, parameters)
     state = parameters, zeros, zeros, jnp.float32(1)
 
@@ -80,7 +70,7 @@ def autograd(sizes: tuple[int, ...], x: np.ndarray, y: np.ndarray, update: str, 
         out = out - anp.max(out, axis=1, keepdims=True)
         return anp.mean(anp.log(anp.sum(anp.exp(out), axis=1)) - out[rows, y])
 
-    parameters = [array for layer in weights(sizes) for array in layer]
+    parameters = [array for layer in by_hand.layers(sizes) for array in layer]
     gradient, advance = autograd.grad(loss), _update(update, parameters, options)
     return lambda: advance(gradient(parameters))
 
@@ -90,7 +80,7 @@ def mygrad(sizes: tuple[int, ...], x: np.ndarray, y: np.ndarray, update: str, **
     import mygrad as mg
     from mygrad.nnet import relu, softmax_crossentropy
 
-    parameters = [mg.tensor(array) for layer in weights(sizes) for array in layer]
+    parameters = [mg.tensor(array) for layer in by_hand.layers(sizes) for array in layer]
     advance = _update(update, [p.data for p in parameters], options)
 
     def step() -> None:

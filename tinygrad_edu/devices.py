@@ -72,9 +72,7 @@ class device:
 CPU = device("cpu")
 _modules: dict[str, ModuleType | Any] = {"cpu": np}  # device type -> the array module that serves it
 _default = CPU
-deterministic = (
-    False  # whether floats are summed in one order on a GPU, where the quickest threads come first otherwise
-)
+deterministic = False  # whether floats are summed in one order on a GPU; else the quickest threads come first
 blocking = os.environ.get("CUDA_LAUNCH_BLOCKING") == "1"  # whether an error on a GPU is to be told where it was made
 _outside: list[device] = []  # the defaults around the `with device:` blocks that are entered
 
@@ -177,11 +175,16 @@ def is_array(value: Any) -> bool:
     return any(isinstance(value, m.ndarray) for m in _modules.values())
 
 
+def address(array: Array) -> int:
+    """Where an array's first element lies in memory."""
+    return array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.data.ptr
+
+
 def check_same_place(found: Array, view: Array) -> None:
     """Raise where a view, taken again from its base, is not what it was: `base.t_()` has come between."""
     same = found.shape == view.shape and found.strides == view.strides
     if same and type(view) is np.ndarray and view.size:
-        same = found.__array_interface__["data"][0] == view.__array_interface__["data"][0]
+        same = address(found) == address(view)
     if not same:
         raise RuntimeError(
             f"a view of shape {list(view.shape)}: its base was transposed, squeezed or given other data in place, and "

@@ -43,8 +43,7 @@ class Storage:
 
     def data_ptr(self) -> int:
         """The address of its first byte."""
-        memory = self._bytes
-        return memory.__array_interface__["data"][0] if isinstance(memory, np.ndarray) else memory.data.ptr
+        return devices.address(self._bytes)
 
     @property
     def device(self) -> devices.device:

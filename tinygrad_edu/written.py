@@ -53,10 +53,8 @@ def written_out(op: Op, otherwise: Callable = general) -> Callable:
     names |= {"settle": settle, "watched": watched, "otherwise": otherwise, "again": _again}
 
     def write(args: tuple, options: dict[str, Any]) -> Any:
-        source, file = _source(op), os.path.join(HERE, f"<call of {op.name}>")
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)  # for tracebacks
-        exec(compile(source, file, "exec"), names)
-        written = names["call"]
+        source = _source(op)
+        written = executed(source, os.path.join(HERE, f"<call of {op.name}>"), names)["call"]
         call.__defaults__, call.__kwdefaults__ = written.__defaults__, written.__kwdefaults__
         call.__code__, op.source = written.__code__, source  # in this order: other threads may be calling
         return call(*args, **options)
@@ -65,6 +63,13 @@ def written_out(op: Op, otherwise: Callable = general) -> Callable:
     op.spaces.append(names)
     call = FunctionType(_first.__code__, names)
     return call
+
+
+def executed(source: str, file: str, names: dict[str, Any]) -> dict[str, Any]:
+    """The names after a text was run among them; tracebacks and debuggers show its lines."""
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    exec(compile(source, file, "exec"), names)
+    return names
 
 
 def _first(*args: Any, **options: Any) -> Any:
@@ -80,7 +85,7 @@ def _again(op: Op, values: Sequence[Any], options: dict[str, Any], otherwise: Ca
 
 
 def _source(op: Op) -> str:
-    """The text of the call: `a_x` and `n_x` are the array and the node_ of the argument `x`."""
+    """The text of the call: `a_x` and `n_x` are array and node of the argument `x`; its own names end in `_`."""
     names, required = op.names, op.required
     rules = set(op.promoted) if op.promoted else {i for i in range(len(names)) if i < op.arity} or {0}
     lead = min(rules)

@@ -10,8 +10,9 @@ from typing import Any
 
 from ..errors import message
 from ..tensor import Tensor
+from ..viz.pages import Page, in_script
 
-PAGE = """<!doctype html>
+FRAME = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -33,7 +34,7 @@ PAGE = """<!doctype html>
 """
 
 
-class Widget:
+class Widget(Page):
     """HTML, style sheet and script of a page, and the values it shows: the script finds them as `data`.
 
     data    anything that JSON can say; tensors become lists of numbers
@@ -49,7 +50,7 @@ class Widget:
     @property
     def page(self) -> str:
         """The whole page, which opens anywhere."""
-        return PAGE.format(
+        return FRAME.format(
             title=markup.escape(self.title),
             common_css=_file("widget.css"),
             css=self.css,
@@ -58,20 +59,6 @@ class Widget:
             js=self.js,
             data=self.data,
         )
-
-    def save(self, path: str | Path) -> Path:
-        """Write the page into a file; its name ends in .html."""
-        path = Path(path)
-        if path.suffix not in (".html", ".htm"):
-            wrong = f"a page is saved as .html, and {path.name!r} ends in {path.suffix or 'nothing'!r}"
-            raise ValueError(message("save", wrong, instead=f"save({str(path.with_suffix('.html'))!r})"))
-        path.write_text(self.page, encoding="utf-8")
-        return path
-
-    def _repr_html_(self) -> str:
-        page, title = markup.escape(self.page), markup.escape(self.title)
-        style = f"width:100%;height:{self.height}px;border:1px solid #8886;border-radius:8px"
-        return f'<iframe title="{title}" srcdoc="{page}" style="{style}"></iframe>'
 
     def __repr__(self) -> str:
         return f"<widget: {self.title}; .save('widget.html')>"
@@ -84,9 +71,7 @@ def _as_json(data: Any) -> str:
     except ValueError as error:
         wrong = f"JSON has no word for what is in data: {error}"
         raise ValueError(message("Widget", wrong, instead="None for nan, and a large number for inf")) from None
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
+    return in_script(text)
 
 
 def _plain(value: Any) -> Any:

@@ -237,11 +237,7 @@ def _memory(x: Any) -> tuple[Any, int]:
     flat = root.reshape(-1) if root.flags.c_contiguous else root.T.reshape(-1)
     if not np.may_share_memory(flat, root) and root.size:
         root = flat = x.reshape(-1)
-    return flat, (_address(x) - _address(root)) // x.itemsize if x.size else 0
-
-
-def _address(x: Any) -> int:
-    return x.__array_interface__["data"][0] if type(x) is np.ndarray else x.data.ptr
+    return flat, (devices.address(x) - devices.address(root)) // x.itemsize if x.size else 0
 
 
 def _seen(flat: Any, size: Sequence[int], stride: Sequence[int], start: int) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import linecache
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,6 +13,7 @@ from .. import devices, dtypes
 from ..autograd.modes import observer, recording
 from ..nn.modules.hooks import EVERYWHERE
 from ..tensor import Leaf, Tensor, wrap
+from ..written import executed
 from . import purity
 from .tape import Tape, listen
 
@@ -65,11 +65,7 @@ class Program:
     @functools.cached_property
     def run(self) -> Callable:
         """The program as a function on arrays."""
-        file = "<recorded step>"
-        linecache.cache[file] = (len(self.source), None, self.source.splitlines(keepends=True), file)
-        space = dict(self.objects)
-        exec(compile_(self.source, file, "exec"), space)
-        return space["step"]
+        return executed(self.source, "<recorded step>", dict(self.objects))["step"]
 
 
 def _indented(lines: Sequence[str], result: str) -> list[str]:
@@ -84,9 +80,6 @@ def _indented(lines: Sequence[str], result: str) -> list[str]:
         done = [name for name in dict.fromkeys(re.findall(r"\bv\d+\b", line)) if last[name] == i and name not in keep]
         body += [f"    {line}", *([f"    del {', '.join(done)}"] if done else [])]
     return [*body, f"    return {result}", ""]
-
-
-compile_ = compile  # Python's own
 
 
 class RecordedStep:
@@ -163,7 +156,7 @@ def _key(args: Any, kwargs: Any) -> Any:
 
 
 def _result(tape: Tape, answer: Any) -> str:
-    """What the function returns, as the program writes it: tensors, and tuples, lists and dictionaries of them."""
+    """What the function returns, as the program writes it: tensors, and tuples and lists of them."""
     if isinstance(answer, Tensor):
         if answer.node is not None and answer.node not in tape.walked_nodes:
             tape.refuse("its result has a graph, which a backward() outside may want")

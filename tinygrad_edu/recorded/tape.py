@@ -92,8 +92,7 @@ class Tape:
         if type(value) in PLAIN and value == value and abs(value if type(value) is float else 0) != float("inf"):
             return repr(value)
         if devices.is_array(value) and id(value) in self._tensors:  # looked up anew at each replay
-            self.objects[name := self.constant(self._tensors[id(value)], "t")] = self._tensors[id(value)]
-            return f"{name}.array"
+            return f"{self.constant(self._tensors[id(value)], 't')}.array"
         return self.constant(value)
 
     def line(self, text: str) -> None:
@@ -180,8 +179,7 @@ class Tape:
             self.refuse("backward(create_graph=True) into leaves")
         with self.inside():
             answer = back(leaf, g, create_graph)
-        self.objects[name := self.constant(leaf, "leaf")] = leaf
-        self.line(f"{name}.back({given}, False)")
+        self.line(f"{self.constant(leaf, 'leaf')}.back({given}, False)")
         return answer
 
     def _arrived(self, node: Node, g: Any) -> str:

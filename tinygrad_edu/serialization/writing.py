@@ -73,7 +73,7 @@ class Piece:
         self.high: Any = None
         self.dtype: Any = None
         self.named = False  # in the file: what only the survey has met is not written
-        self.start = _address(array)
+        self.start = devices.address(array)
 
     def show(self, low: int, high: int, dtype: dtypes.dtype) -> None:
         """Have this part written as well."""
@@ -109,7 +109,7 @@ class Memory:
             copied = self.kept.setdefault(id(array), array.copy())
             self.kept.setdefault(-id(array), array)  # alive, so that no other takes its id
             array = owner = copied
-        address = _address(owner)
+        address = devices.address(owner)
         if address not in self.pieces or not owner.nbytes:
             self.pieces.setdefault(address if owner.nbytes else -id(owner), Piece(owner, str(len(self.pieces))))
             address = address if owner.nbytes else -id(owner)
@@ -119,11 +119,9 @@ class Memory:
 def _regular(array: Any, owner: Any) -> bool:
     """Whether an array's place is whole elements from its owner's start, in steps forward."""
     item = array.itemsize
-    return not ((_address(array) - _address(owner)) % item or any(s < 0 or s % item for s in array.strides))
-
-
-def _address(array: Any) -> int:
-    return array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.data.ptr
+    return not (
+        (devices.address(array) - devices.address(owner)) % item or any(s < 0 or s % item for s in array.strides)
+    )
 
 
 class Survey(pickle.Pickler):
@@ -139,7 +137,7 @@ class Survey(pickle.Pickler):
             return NotImplemented
         piece, array = self.memory.place(obj.array)
         if array.size:
-            first = _address(array)
+            first = devices.address(array)
             steps = [(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]
             piece.show(first, first + sum(steps) + array.itemsize, obj.dtype)
         return bool, (obj._user_state(),)
@@ -215,7 +213,7 @@ class Writer(pickle._Pickler):  # type: ignore[name-defined]  # the one in Pytho
         item = array.itemsize
         if array.size and piece.low is None:  # made only now, by an object that gives new tensors each time
             piece.show(piece.start, piece.start + piece.owner.nbytes, t.dtype)
-        offset = (_address(array) - piece.low) // item if array.size else 0
+        offset = (devices.address(array) - piece.low) // item if array.size else 0
         where = (offset, tuple(array.shape), tuple(s // item for s in array.strides))
         state = t._user_state()
         if isinstance(t, Parameter) and type(t) is Parameter:

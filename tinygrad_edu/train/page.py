@@ -16,6 +16,7 @@ from ..nn.modules.container import Sequential
 from ..nn.modules.module import Module
 from ..tensor import Tensor
 from ..utils.data import DataLoader
+from ..viz.pages import in_script
 from .models import Block, Positions, Recurrent
 from .tasks import Task
 
@@ -88,7 +89,7 @@ def page_of(task: Task, model: Sequential) -> str:
     parts = {
         "{{title}}": f"Try the network: {task.name}",
         "{{style}}": _file("page.css"),
-        "{{network}}": json.dumps(network).replace("</", "<\\/"),
+        "{{network}}": in_script(json.dumps(network)),
         "{{layers}}": _file("layers.js"),
         "{{controls}}": _file(f"{task.kind}.js"),
     }

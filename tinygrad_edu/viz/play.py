@@ -17,6 +17,7 @@ from ..tensor import Tensor, root
 from .graph import name_of, names_for
 from .labels import cut
 from .names import variables_around
+from .pages import Page, in_script
 from .reading import Reading
 from .steps import Steps, Walk, Witness, rehearse
 
@@ -24,38 +25,22 @@ LIMIT = 2000  # nodes: more than anyone steps through, and than a page of 2 MB c
 PAGE = Path(__file__).parent / "page"
 
 
-class Play:
+class Play(Page):
     """A walk through a graph that shows itself in a notebook and saves itself as a page of its own."""
 
     def __init__(self, steps: Steps) -> None:
-        self.steps = steps
+        self.steps, self.title = steps, steps.title
 
     @property
     def page(self) -> str:
         """The whole page: nothing is fetched, so that it opens anywhere."""
-        data = json.dumps(self.steps.data(), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-        for character in "<>&\u2028\u2029":  # nothing in the data can end the element that holds it
-            data = data.replace(character, f"\\u{ord(character):04x}")
+        data = in_script(json.dumps(self.steps.data(), separators=(",", ":"), ensure_ascii=False, allow_nan=False))
         parts = {"title": html.escape(self.steps.title), "style": _file("player.css"), "data": data}
         parts["script"] = "".join(_file(name) for name in ("numbers.js", "layout.js", "panel.js", "player.js"))
         page = _file("player.html")
         for name in ("title", "style", "script", "data"):  # the data last: no name in it is taken for a place
             page = page.replace(f"{{{name}}}", parts[name], 1)
         return page
-
-    def save(self, path: str | Path) -> Path:
-        """Write the page into a file; its name ends in .html."""
-        path = Path(path)
-        if path.suffix not in (".html", ".htm"):
-            wrong = f"a page is saved as .html, and {cut(path.name)!r} ends in {path.suffix or 'nothing'!r}"
-            raise ValueError(message("save", wrong, instead=f"save({str(path.with_suffix('.html'))!r})"))
-        path.write_text(self.page, encoding="utf-8")
-        return path
-
-    def _repr_html_(self) -> str:
-        page = html.escape(self.page, quote=True)
-        style = "width:100%;height:680px;border:1px solid #8886;border-radius:8px"
-        return f'<iframe title="{html.escape(self.steps.title)}" srcdoc="{page}" style="{style}"></iframe>'
 
     def __repr__(self) -> str:
         steps = self.steps
