@@ -83,6 +83,7 @@ def test_mnist_is_found_where_torchvision_and_others_put_it(place: str, tmp_path
         (idx(np.zeros((20, 28, 28), np.uint8))[:-1], "15679 values and promises"),
         (idx(np.zeros((19, 28, 28), np.uint8)), "does not go with 20 labels"),
     ],
+    ids=["empty", "a page", "cut archive", "cut file", "too few images"],  # archives hold the time
 )
 def test_a_bad_file_is_named(content: bytes, complaint: str, data: Path) -> None:
     write_mnist(data / "mnist")
