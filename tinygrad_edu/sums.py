@@ -17,7 +17,7 @@ def total(x, axis=None, keepdims=False):
     if x.dtype.itemsize == 2:
         return x.sum(axis=axis, keepdims=keepdims, dtype=np.float32).astype(x.dtype)
     if axis in (0, (0,)) and x.ndim == 2 and 0 < len(x) <= 1024 and type(x) is np.ndarray and not keepdims:
-        return _ones(len(x), x.dtype) @ x  # a product takes half the time of NumPy's sum over rows
+        return ones(len(x), x.dtype) @ x  # a product takes half the time of NumPy's sum over rows
     if x.size > 4096 and axis is not None:
         axes = (axis,) if isinstance(axis, int) else axis
         if all(-x.ndim <= a < x.ndim - 1 and a != -1 for a in axes):
@@ -28,7 +28,8 @@ def total(x, axis=None, keepdims=False):
 
 
 @functools.cache
-def _ones(n, dtype):
+def ones(n, dtype):
+    """A row of ones, to be read only."""
     return np.ones(n, dtype)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..op import op
+from ..sums import ones
 from ..tensor import Tensor
 from .operands import refuse
 from .pointwise import exp
@@ -14,15 +15,17 @@ from .pointwise import exp
 
 def _row_max(x):
     """The greatest of each last row, which stays as a dimension of length 1."""
-    if x.shape[-1] > 64 or x.ndim < 2:
+    if x.shape[-1] > 64 or x.size < 128 or x.ndim < 2:
         return x.max(-1, keepdims=True)
     # NumPy goes through rows one by one, and through columns all at once: for short rows ten times as fast
     return x.reshape(-1, x.shape[-1]).T.copy().max(0).reshape(*x.shape[:-1], 1)
 
 
 def _row_sum(x):
-    """The sum of each last row, which stays as a dimension of length 1; einsum takes a third of the time of sum."""
-    return np.einsum("...c->...", x)[..., None]
+    """The sum of each last row, which stays as a dimension of length 1: a product takes a quarter of the time of sum."""
+    if type(x) is np.ndarray and x.dtype.char in "fd" and x.flags.c_contiguous:
+        return (x @ ones(x.shape[-1], x.dtype))[..., None]
+    return x.sum(-1, keepdims=True)
 
 
 def _centred(x, dim):

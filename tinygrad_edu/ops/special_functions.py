@@ -61,8 +61,8 @@ def _erf(x):
 
 
 def _erf_single(x):
-    """tanh of a polynomial: NumPy's tanh costs as much as two products. Beyond the polynomial's range tanh gives 1."""
-    return np.tanh(x * polynomial(np.minimum(x * x, 15.6), ERF_SINGLE))
+    """tanh of a polynomial: NumPy's tanh costs as much as two products. Beyond its range the polynomial only grows."""
+    return np.tanh(x * polynomial(x * x, ERF_SINGLE))
 
 
 def _erfcinv_right(q, rounds):

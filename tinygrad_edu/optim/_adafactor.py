@@ -45,7 +45,8 @@ class Adafactor(FormulaOptimizer):
             raise RuntimeError("Adafactor does not support complex parameters")
         return super()._ready(p, *options)
 
-    def decay(self, p: Array, g: Array, group: dict[str, Any]) -> Array:
+    @staticmethod
+    def decay(p: Array, g: Array, group: dict[str, Any]) -> Array:
         return -g if group["maximize"] else g  # the weights decay below, after their size was measured
 
     def _begin(self, p: Tensor, group: dict[str, Any]) -> dict[str, Any]:
@@ -74,14 +75,14 @@ class Adafactor(FormulaOptimizer):
             v = rows @ columns
             v /= np.maximum(rows.mean(-2, keepdims=True), floor)
         step = g / np.sqrt(np.maximum(v, floor * floor))
-        rate = min(group["lr"], t**-0.5) * max(least, _size(p))
+        rate = min(group["lr"], t**-0.5) * np.maximum(_size(p), least)
         p *= 1 - group["lr"] * group["weight_decay"]
-        p -= rate / max(1.0, _size(step) / group["d"]) * step
+        p -= rate / np.maximum(_size(step) / group["d"], 1) * step
 
 
-def _size(a: Array) -> float:
+def _size(a: Array) -> Array:
     """The root of the mean square."""
-    return float((a * a).mean()) ** 0.5
+    return np.sqrt((a * a).mean())
 
 
 __all__ = ["Adafactor"]

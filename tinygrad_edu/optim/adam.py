@@ -52,10 +52,10 @@ class Adam(FormulaOptimizer):
         v += (1 - beta2) * g * g
         if group["amsgrad"]:
             v = np.maximum(state["max_exp_avg_sq"], v, out=state["max_exp_avg_sq"])
+        grown = (1 - beta2**t) ** 0.5  # as far as sqrt(v) has come from 0
         scale = np.sqrt(v)
-        scale /= (1 - beta2**t) ** 0.5
-        scale += group["eps"]
-        p -= lr / (1 - beta1**t) * m / scale
+        scale += group["eps"] * grown
+        p -= lr * grown / (1 - beta1**t) * m / scale
 
 
 __all__ = ["Adam"]

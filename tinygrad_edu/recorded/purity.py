@@ -29,6 +29,10 @@ def reason(functions: list[types.FunctionType]) -> str:
         for code in _codes(function.__code__):
             for step in dis.get_instructions(code):
                 told = f"{function.__qualname__}, line {code.co_firstlineno}ff,"
+                if step.opname == "STORE_ATTR" and step.argval == "grad":
+                    continue  # the tape hears of it
+                if step.opname == "YIELD_VALUE" and code.co_name == "<genexpr>":
+                    continue  # run out where it stands
                 if step.opname in CHANGES or (step.opname == "STORE_DEREF" and step.argval not in own):
                     return f"{told} changes {step.argval!r}, which is no tensor"
                 if step.opname == "LOAD_GLOBAL" and step.argval in SPEAKS:
@@ -54,9 +58,10 @@ def reached(function: Callable, modules: list[Any]) -> list[types.FunctionType]:
 def outside(function: types.FunctionType) -> Iterator[tuple[Callable[[], Any], Any]]:
     """What a function reads from outside, each with how to look it up again: free names, and attributes of theirs."""
     codes = list(_codes(function.__code__))
-    names = {name for code in codes for name in code.co_names}
+    names = {name for code in codes for name in code.co_names}  # of attributes too
+    loaded = {step.argval for code in codes for step in dis.get_instructions(code) if step.opname == "LOAD_GLOBAL"}
     keys = {value for code in codes for value in code.co_consts if isinstance(value, str)}
-    looks = [functools.partial(function.__globals__.get, name) for name in sorted(names & function.__globals__.keys())]
+    looks = [functools.partial(function.__globals__.get, name) for name in sorted(loaded & function.__globals__.keys())]
     looks += [functools.partial(getattr, cell, "cell_contents", None) for cell in function.__closure__ or ()]
     for look in looks:
         value = look()

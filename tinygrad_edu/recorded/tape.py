@@ -254,9 +254,12 @@ class Tape:
             zero_grad(owner, *args, **options)
 
     def given(self, setter: Callable, tensor: Tensor, value: Any) -> None:
-        """A gradient was set by hand."""
+        """A gradient was set by hand; None forgets it."""
         if self.listening():
-            self.refuse("an assignment to grad")
+            if value is None:
+                self.line(f"{self.constant(tensor, 't')}.grad = None")
+            else:
+                self.refuse("an assignment to grad")
         setter(tensor, value)
 
     def steps(self, optimizer: Any, given: Sequence[Any], options: dict[str, Any]) -> None:
