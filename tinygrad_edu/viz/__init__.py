@@ -10,6 +10,7 @@ from .memory import Ledger, memory
 from .play import Play, play
 from .plots import confusion, decision_boundary, images, weights
 from .profile import Profile, profile
+from .program import program
 from .recording import Note, Recording, Scope
 from .shapes import shapes
 from .summary import Summary, summary
