@@ -56,6 +56,8 @@ def same(model, twin):
         assert np.array_equal(p.numpy(force=True), q.numpy(force=True))
         assert (p.grad is None) == (q.grad is None)
         assert p.grad is None or np.array_equal(p.grad.numpy(), q.grad.numpy())
+    for a, b in zip(model.buffers(), twin.buffers(), strict=True):
+        assert np.array_equal(a.numpy(), b.numpy())
 
 
 def mlp():
@@ -90,12 +92,19 @@ def cnn():
     return nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(12, 3))
 
 
+def normed():
+    first = (nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten())
+    return nn.Sequential(*first, nn.Linear(48, 3), nn.BatchNorm1d(3))
+
+
 MODELS = {
     "mlp": (mlp, lambda: floats(5, 6)),
     "lstm": (lambda: Letters(nn.LSTM), lambda: classes(7, 5, 4)),
     "gru": (lambda: Letters(nn.GRU), lambda: classes(7, 5, 4)),
     "attention": (Attention, lambda: floats(5, 4, 6)),
     "cnn": (cnn, lambda: floats(5, 1, 4, 4)),
+    "batch norms": (normed, lambda: floats(5, 1, 4, 4)),
+    "layer norms": (lambda: nn.Sequential(nn.LayerNorm(6), nn.Linear(6, 3), nn.LayerNorm(3)), lambda: floats(5, 6)),
 }
 
 
@@ -181,6 +190,31 @@ def test_gradients_that_are_not_forgotten_add_up():
                 optimizer.zero_grad()
     same(model, twin)
     assert recorded.programs, recorded.why
+
+
+def test_gradients_that_are_forgotten_by_hand():
+    a, b = torch.tensor(0.5, requires_grad=True), torch.tensor(1.5, requires_grad=True)
+
+    def step(x):
+        ((x * a).tanh() * b).sum().backward()
+        result = a.grad + b.grad
+        a.grad = b.grad = None
+        return result
+
+    recorded, x = replayed(step, floats(3)), floats(3)
+    assert "t1.grad = None" in str(recorded)
+    assert recorded(x).item() == step(x).item()
+    assert a.grad is None
+
+
+def test_names_of_attributes_and_expressions_that_run_out_at_once_are_no_reason(monkeypatch):
+    monkeypatch.setitem(globals(), "tanh", np.random.default_rng(0).random)  # a global of an operation's name
+
+    def step(x):
+        return sum(part.tanh() for part in x.split(2))
+
+    recorded, x = replayed(step, floats(4)), floats(4)
+    assert np.array_equal(recorded(x).numpy(), step(x).numpy())
 
 
 def test_reuse_and_broadcasting():
@@ -336,11 +370,15 @@ class TestRefusals:
     def test_random_numbers(self):
         refused(lambda x: x + torch.rand(3), floats(3), why="made anew in each run")
 
-    def test_running_statistics(self):
-        model = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4), nn.Linear(4, 3))
-        refused(
-            trainer(model, torch.optim.SGD(model.parameters(), lr=0.1)), floats(5, 6), classes(3, 5), why="in place"
-        )
+    def test_a_write_that_is_no_operation(self):
+        model = nn.Sequential(nn.Embedding(7, 4, max_norm=1.0), nn.Flatten(), nn.Linear(8, 3))
+        step = trainer(model, torch.optim.SGD(model.parameters(), lr=0.1))
+        refused(step, classes(7, 5, 2), classes(3, 5), why="in place")
+
+    def test_statistics_that_count_their_batches(self):
+        model = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4, momentum=None), nn.Linear(4, 3))
+        step = trainer(model, torch.optim.SGD(model.parameters(), lr=0.1))
+        refused(step, floats(5, 6), classes(3, 5), why="__float__ of a tensor")
 
     def test_a_step_that_computes_nothing(self):
         loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(floats(4, 2)), 2)
@@ -399,3 +437,10 @@ def test_modules_come_back_as_they_are():
     assert compile(model) is model
     assert isinstance(compile()(lambda x: x), RecordedStep)
     assert isinstance(torch.compile(lambda x: x), RecordedStep)
+
+
+def test_what_the_tape_does_not_see_is_no_constant_though_the_arguments_were_the_same():
+    def step(x):
+        return x * torch.from_numpy(np.cumsum(x.array))
+
+    refused(step, floats(3), why="made anew in each run")

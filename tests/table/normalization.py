@@ -87,3 +87,11 @@ entry(
     lambda r: call(r(2, 3, 2), 0, 0),
     expect=_channel_sum,
 )
+
+entry(
+    "moved",
+    lambda r: call(r(3), r(3), 0.1, 1.5),
+    lambda r: call(r(0), r(0), 0.5, 1.0),
+    expect=lambda running, value, rate, factor: running - rate * (running - factor * value),
+    gradient=False,
+)

@@ -55,6 +55,32 @@ def _standardized_grad(g, normal, rstd):
     return g
 
 
+@devices.fused
+def _scaled(x, scale, shift, out):
+    """x · scale + shift for each channel of x (N, C, S), written to `out`; either may be None."""
+    if scale is None:
+        np.copyto(out, x)
+    else:
+        np.multiply(x, _spread(scale, x), out=out)
+    if shift is not None:
+        out += _spread(shift, x)
+    return out
+
+
+@devices.fused
+def _combined(x, g, by_x, by_g, shift):
+    """x · by_x + g · by_g + shift for each channel of x and g (N, C, S); it may write into `x`."""
+    x *= _spread(by_x, x)
+    x += g * _spread(by_g, x)
+    x += _spread(shift, x)
+    return x
+
+
+def _spread(values, x):
+    """Each channel's value at all its places, (C, S): NumPy repeats a number within a row at half the speed."""
+    return values[:, None] if x.shape[2] == 1 else np.repeat(values, x.shape[2]).reshape(x.shape[1:])
+
+
 # --- layer norm, RMS norm: a row is the last dimensions of one sample ------------------------------------------------
 
 
@@ -71,12 +97,8 @@ def _layer_norm(x, weight, bias, *, dims, eps=1e-5):
     """(x - mean) / sqrt(var + eps) over the last `dims` dimensions, times weight, plus bias."""
     n = math.prod(x.shape[x.ndim - dims :])
     normal, rstd = _standardized(x.reshape(math.prod(x.shape[: x.ndim - dims]), n), eps)
-    if weight is None:
-        out = normal.copy() if bias is None else normal + bias.reshape(-1)
-    else:
-        out = normal * weight.reshape(-1)
-        if bias is not None:
-            out += bias.reshape(-1)
+    scale, shift = (None if each is None else each.reshape(-1) for each in (weight, bias))
+    out = _scaled(normal[..., None], scale, shift, np.empty_like(normal)[..., None])
     return out.reshape(x.shape), normal, rstd
 
 
@@ -147,11 +169,8 @@ def _group_norm_plain(x, weight, bias, groups, eps):
 def _group_norm(x, weight, bias, *, groups, eps):
     """(x - mean) / sqrt(var + eps) over groups of channels, times weight, plus bias."""
     normal, rstd = _standardized(x.reshape(x.shape[0] * groups, math.prod(x.shape[1:]) // groups), eps)
-    out = _channels(normal.reshape(x.shape), x.shape[1])
-    out = out.copy() if weight is None else out * weight[:, None]
-    if bias is not None:
-        out += bias[:, None]
-    return out.reshape(x.shape), normal, rstd
+    channels = _channels(normal.reshape(x.shape), x.shape[1])
+    return _scaled(channels, weight, bias, np.empty_like(channels)).reshape(x.shape), normal, rstd
 
 
 def _group_norm_grad(g, normal, rstd, weight, needs):
@@ -194,9 +213,7 @@ def _batch_norm(x, weight, bias, *, eps):
     var = _over_channels(out, out)
     var /= m
     rstd = 1 / np.sqrt(var + eps)
-    out *= _spread(rstd if weight is None else rstd * weight, channels)
-    if bias is not None:
-        out += _spread(bias, channels)
+    out = _scaled(out, rstd if weight is None else rstd * weight, bias, out)
     return out.reshape(x.shape), mean, var, rstd
 
 
@@ -209,9 +226,7 @@ def _batch_norm_grad(g_out, g_mean, g_var, x, mean, rstd, weight, needs):
         return None, gw, gb
     m = g.size // g.shape[1]
     scale = rstd if weight is None else rstd * weight
-    gx *= _spread((2 * g_var - scale * gw * rstd) / m, x)
-    gx += g * _spread(scale, x)
-    gx += _spread((g_mean - scale * gb) / m, x)
+    gx = _combined(gx, g, (2 * g_var - scale * gw * rstd) / m, scale, (g_mean - scale * gb) / m)
     return gx.reshape(g_out.shape), gw, gb
 
 
@@ -220,11 +235,6 @@ def _over_channels(x, y=None):
     if x.shape[2] == 1:
         return np.einsum("nc->c", x[:, :, 0]) if y is None else np.einsum("nc,nc->c", x[:, :, 0], y[:, :, 0])
     return np.einsum("ncs->c", x) if y is None else np.einsum("ncs,ncs->c", x, y)
-
-
-def _spread(values, x):
-    """Each channel's value at all its places, (C, S): NumPy repeats a number within a row at half the speed."""
-    return np.repeat(values, x.shape[2]).reshape(x.shape[1:])
 
 
 _batch_norm.grad(together=_batch_norm_grad)
@@ -241,6 +251,12 @@ def _fixed_norm(x, weight, bias, mean, var, eps):
 
 
 # --- over neighbouring channels --------------------------------------------------------------------------------------
+
+
+@op(differentiable=False)
+def _moved(running, value, rate, factor):
+    """A running statistic moved towards `factor` times this batch's value."""
+    return running * (1 - rate) + value * (rate * factor)
 
 
 @op
@@ -310,7 +326,8 @@ def _last_dimensions(name, input, shape, *parameters):
             raise RuntimeError(message(name, f"{wrong}, but got {list(parameter.shape)}"))
     if input.array.shape[-len(shape) :] != shape:
         wrong = f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}]"
-        raise RuntimeError(message(name, f"{wrong}, but got input of size {list(input.shape)}"))
+        instead = f"a layer with normalized_shape={list(input.shape[-len(shape) :])}"
+        raise RuntimeError(message(name, f"{wrong}, but got input of size {list(input.shape)}", instead=instead))
     return len(shape)
 
 
@@ -325,7 +342,10 @@ def group_norm(
     n, c = input.shape[:2]
     if num_groups <= 0 or c % num_groups:
         wrong = "Expected number of channels in input to be divisible by num_groups"
-        raise RuntimeError(message("group_norm", f"{wrong}, but got {c} channels and num_groups={num_groups}"))
+        wrong = f"{wrong}, but got {c} channels and num_groups={num_groups}"
+        raise RuntimeError(
+            message("group_norm", wrong, instead=f"GroupNorm(groups, {c}), with groups a divisor of {c}")
+        )
     _need_several((n * c // num_groups, num_groups, *input.shape[2:]))
     _need_channels("group_norm", c, weight=weight, bias=bias)
     _need_one_dtype("group_norm", input, weight, bias)
@@ -337,7 +357,8 @@ def _need_channels(name, channels, **parameters):
     for what, parameter in parameters.items():
         if parameter is not None and parameter.array.shape != (channels,):
             wrong = f"{what} should contain {channels} elements not {parameter.numel()}"
-            raise RuntimeError(message(name, wrong))
+            instead = f"a layer of {channels} features: the input has as many channels, in dimension 1"
+            raise RuntimeError(message(name, wrong, instead=instead))
 
 
 def _need_several(size):

@@ -17,6 +17,8 @@ from ..written import executed
 from . import purity
 from .tape import Tape, listen
 
+MOST = 256  # sets of arguments that one step is recorded for
+
 
 class Program:
     """A recorded step: its text, and the objects that it works on."""
@@ -42,7 +44,7 @@ class Program:
             if value is twin or type(value) is type(twin) is functools.partial:
                 continue
             if devices.is_array(value) or isinstance(value, np.generic):
-                if value.shape == twin.shape and np.array_equal(value, twin, equal_nan=value.dtype.kind in "fc"):
+                if _timeless(value) and value.shape == twin.shape and np.array_equal(value, twin):
                     continue
                 return f"an array of shape {list(value.shape)} is made anew in each run, as by dropout: {self.line_of(name)}"
             if type(value) is type(twin) and not isinstance(value, Tensor) and value == twin:
@@ -66,6 +68,16 @@ class Program:
     def run(self) -> Callable:
         """The program as a function on arrays."""
         return executed(self.source, "<recorded step>", dict(self.objects))["step"]
+
+
+def _timeless(a: Any) -> bool:
+    """Whether an array that each run makes anew is a constant: whole numbers, a mask of 0, 1 and infinity, a filling.
+
+    Any other may come from something that the tape does not see, and be equal only because the arguments were.
+    """
+    if a.dtype.kind in "biu" or np.isin(a, (0, 1, np.inf, -np.inf)).all():
+        return True
+    return a.size > 1 and bool((a == a.flat[0]).all())
 
 
 def _indented(lines: Sequence[str], result: str) -> list[str]:
@@ -104,7 +116,8 @@ class RecordedStep:
                 return _wrapped(program.run(*[t.array for t in args if isinstance(t, Tensor)]))
             del self.programs[key]  # something changed: record again
             self._runs[key] = 1
-        if key is None or key in self.why or observer.get() is not None or EVERYWHERE:
+        new = key not in self._runs and len(self._runs) >= MOST  # a number that is another in each step
+        if key is None or key in self.why or new or observer.get() is not None or EVERYWHERE:
             return self.function(*args, **kwargs)
         return self._recorded(key, args, kwargs)
 
@@ -145,7 +158,7 @@ def _key(args: Any, kwargs: Any) -> Any:
     parts: list[Any] = [dtypes.get_default_dtype()]
     for v in args:
         if isinstance(v, Tensor):
-            if v.node is not None or type(v.array) is not np.ndarray:
+            if v.edge() is not None or type(v.array) is not np.ndarray:
                 return None
             parts.append((v.array.shape, v.array.dtype, type(v)))
         elif type(v) in purity.PLAIN:

@@ -143,7 +143,7 @@ class Tape:
             results = back(node, g, create_graph)
         if not plan.simple:
             replay = functools.partial(_back, plan, [e and _End(e.shape, e.takes) for e in node.edges], _outputs(node))
-            text = f"{self._function(f'{name}_back', replay, plan)}({given}, {self.refer(kept)})"
+            text = f"{self._function(f'{name}_back', replay)}({given}, {self.refer(kept)})"
             names = [self.define(gx) for _, gx in results]
             self.line(f"{', '.join(names)}{',' * (len(names) == 1)} = {text}")
             for new, (edge, gx) in zip(names, results, strict=True):
@@ -179,7 +179,12 @@ class Tape:
             self.refuse("backward(create_graph=True) into leaves")
         with self.inside():
             answer = back(leaf, g, create_graph)
-        self.line(f"{self.constant(leaf, 'leaf')}.back({given}, False)")
+        name = self.constant(leaf, "leaf")
+        self.line(f"{name}.back({given}, False)")
+        tensor = leaf.tensor()
+        if tensor is not None and id(tensor.grad.array) not in self._names:  # it was added to, or copied
+            self._alive.append(tensor.grad.array)
+            self._names[id(tensor.grad.array)] = f"{name}.tensor().grad.array"
         return answer
 
     def _arrived(self, node: Node, g: Any) -> str:
@@ -290,13 +295,13 @@ class Tape:
         if any(_plain(group) != before for group, before in self.options):
             self.refuse("an option of the optimizer changes inside the step; call scheduler.step() outside")
 
-    def _function(self, name: str, function: Callable, key: Any = None) -> str:
+    def _function(self, name: str, function: Callable) -> str:
         """The name of a function in the program, with a number where two share it."""
-        known = self._names.get(id(key or function))
+        known = self._names.get(id(function))
         if known is None:
             taken = sum(n == name or (n.startswith(f"{name}_") and n[len(name) + 1 :].isdigit()) for n in self.objects)
-            known = self._names[id(key or function)] = name if not taken else f"{name}_{taken + 1}"
-            self._alive.append(key or function)
+            known = self._names[id(function)] = name if not taken else f"{name}_{taken + 1}"
+            self._alive.append(function)
             self.objects[known] = function
         return known
 

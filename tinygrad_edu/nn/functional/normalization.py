@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ...autograd.modes import no_grad
+from ...autograd.modes import no_grad, observer
 from ...errors import message
 from ...ops import cosine_similarity, group_norm, layer_norm, pairwise_distance, rms_norm
 from ...ops import normalization as ops
@@ -37,7 +37,7 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("batch_norm: Expected running_mean and running_var to be defined when training=False")
-        return ops._fixed_norm(input, weight, bias, running_mean, running_var, eps)
+        return ops._fixed_norm(input, weight, bias, running_mean, running_var, eps).to(input.dtype)
     if eps <= 0:
         raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     ops._need_several(input.shape)
@@ -47,7 +47,7 @@ def batch_norm(
     out, mean, var = ops._batch_norm(input, weight, bias, eps=eps)
     _update(running_mean, mean, momentum)
     _update(running_var, var, momentum, n / max(n - 1, 1))
-    return out
+    return out.to(input.dtype)  # float16 whose statistics are float32 stays float16
 
 
 def instance_norm(
@@ -83,9 +83,10 @@ def instance_norm(
 def _update(running, value, momentum, factor=1.0):
     """Move a running statistic towards this batch's value."""
     if running is not None:
-        running.array *= 1 - momentum
-        running.array += value.array * (momentum * factor)
+        running.array[...] = ops._moved(running, value, momentum, factor).array
         running.version().write()
+        if observer.get() is not None:
+            observer.get().written(running, "running statistic")
 
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
