@@ -16,6 +16,14 @@ import numpy as np
 
 PATH = Path(__file__).with_suffix(".json")
 FACES = {"": np, "linalg": np.linalg, "fft": np.fft, "lib.stride_tricks": np.lib.stride_tricks}
+CUDA = """
+cuda.Device cuda.Device.use cuda.Device.synchronize cuda.Stream cuda.Stream.use cuda.Stream.synchronize
+cuda.Stream.wait_event cuda.Stream.done cuda.Stream.null cuda.Event cuda.Event.record cuda.Event.synchronize
+cuda.Event.done cuda.get_elapsed_time cuda.get_current_stream cuda.runtime.getDeviceCount cuda.runtime.memGetInfo
+cuda.runtime.deviceCanAccessPeer cuda.runtime.getDeviceProperties get_default_memory_pool asnumpy
+_core.set_compute_type _core._routines_linalg.COMPUTE_TYPE_DEFAULT _core._routines_linalg.COMPUTE_TYPE_TF32
+_core._routines_linalg.COMPUTE_TYPE_BF16
+"""  # what the package and its stand-in reach for beside arrays; a RawModule is only there where there are kernels
 METHODS = ("add", "multiply")  # the ufuncs whose `reduce` and `accumulate` cupy has; the others raise when called
 
 
@@ -32,9 +40,9 @@ def described() -> dict[str, Any]:
             if isinstance(function, np.ufunc) and found is not None:
                 ufuncs[function.__name__] = list(found.types) if isinstance(found, cupy.ufunc) else []
             elif _dispatched(function) and found is not None and found is not function:
-                functions[f"{face}.{name}".strip(".")] = _parameters(found)
+                functions[f"{face}.{name}".strip(".")] = parameters(found)
     attributes = sorted(n for n in dir(cupy.ndarray) if not n.startswith("_") and hasattr(np.ndarray, n))
-    methods = {n: _parameters(getattr(cupy.ndarray, n))[1:] for n in attributes if callable(getattr(np.ndarray, n))}
+    methods = {n: parameters(getattr(cupy.ndarray, n))[1:] for n in attributes if callable(getattr(np.ndarray, n))}
     return {
         "cupy": cupy.__version__,
         "numpy": ".".join(np.__version__.split(".")[:2]),
@@ -42,16 +50,19 @@ def described() -> dict[str, Any]:
         "ufuncs": ufuncs,
         "methods": methods,
         "generator": {
-            n: _parameters(getattr(cupy.random.Generator, n))[1:]
+            n: parameters(getattr(cupy.random.Generator, n))[1:]
             for n in dir(np.random.Generator)
             if not n.startswith("_") and hasattr(cupy.random.Generator, n)
         },
         "attributes": [n for n in attributes if n not in methods],
+        "cuda": {
+            name: parameters(_reached(cupy, name)) if callable(_reached(cupy, name)) else [] for name in CUDA.split()
+        },
     }
 
 
-def _reached(module: Any, face: str) -> Any:
-    for part in face.split(".") if face else ():
+def _reached(module: Any, path: str) -> Any:
+    for part in path.split(".") if path else ():
         module = getattr(module, part, None)
     return module
 
@@ -61,7 +72,7 @@ def _dispatched(function: Any) -> bool:
     return hasattr(function, "_implementation")
 
 
-def _parameters(function: Any) -> list[str]:
+def parameters(function: Any) -> list[str]:
     """The names of a function's parameters, `*` before those that are keywords only, `**` where any is taken."""
     try:
         parameters = inspect.signature(function).parameters.values()

@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ THREADS = 4  # of a block: kernels work with any power of two
 COMPILER = shutil.which("g++") or shutil.which("clang++")
 
 CUDA = """
-#include <atomic>
 #include <barrier>
 #include <cmath>
+#include <mutex>
 #include <thread>
 #include <vector>
 using std::erf; using std::exp; using std::log; using std::sqrt; using std::tanh;
+typedef _Float16 half;
 #define __global__
 #define __device__
 #define __shared__ static
@@ -34,7 +36,8 @@ static thread_local Place threadIdx, blockIdx;
 static Place blockDim, gridDim;
 static std::barrier<>* here;
 #define __syncthreads() here->arrive_and_wait()
-template <typename V> void atomicAdd(V* place, V value) { std::atomic_ref<V>(*place).fetch_add(value); }
+static std::mutex alone;
+template <typename V> void atomicAdd(V* place, V value) { std::lock_guard<std::mutex> here(alone); *place += value; }
 template <typename F> void on_all_threads(int blocks, int threads, F body) {
     std::barrier<> barrier(threads);
     here = &barrier; blockDim.x = threads; gridDim.x = blocks;
@@ -49,31 +52,37 @@ template <typename F> void on_all_threads(int blocks, int threads, F body) {
 
 
 @functools.cache
-def _built(code: str, name: str) -> Any:
-    parameters = re.search(rf"__global__ void {name}\((.*?)\)", code, re.DOTALL)[1]  # type: ignore[index]
-    names = ", ".join(re.split(r"[\s*]+", p.strip())[-1] for p in parameters.split(","))
-    run = f'extern "C" void run(int blocks, int threads, {parameters}) {{\n'
-    run += f"    on_all_threads(blocks, threads, [=] {{ {name}({names}); }});\n}}\n"
+def _built(code: str) -> Any:
+    runs = []
+    for name, parameters in re.findall(r"__global__ void (\w+)\((.*?)\)", code, re.DOTALL):
+        names = ", ".join(re.split(r"[\s*]+", p.strip())[-1] for p in parameters.split(","))
+        runs.append(f'extern "C" void run_{name}(int blocks, int threads, {parameters}) {{')
+        runs.append(f"    on_all_threads(blocks, threads, [=] {{ {name}({names}); }});\n}}")
     with tempfile.TemporaryDirectory() as folder:
         text, library = Path(folder, "kernel.cpp"), Path(folder, "kernel.so")
-        text.write_text(CUDA + code + run)
+        text.write_text(CUDA + code.replace("#include <cuda_fp16.h>", "") + "\n".join(runs))
         command = [COMPILER, "-std=c++20", "-O1", "-shared", "-fPIC", "-pthread", str(text), "-o", str(library)]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        return ctypes.CDLL(str(library)).run
+        return ctypes.CDLL(str(library))
 
 
-class RawKernel:
-    """cupy's class of this name, for arrays of the stand-in; `launched` counts by name."""
+class RawModule:
+    """cupy's class of this name, for arrays of the stand-in; `launched` counts by the kernels' names."""
 
     launched: dict[str, int] = {}  # noqa: RUF012
 
-    def __init__(self, code: str, name: str, options: tuple[str, ...] = ()) -> None:
-        self.run, self.name = _built(code, name), name
+    def __init__(self, *, code: str, options: tuple[str, ...] = ()) -> None:
+        self.library = _built(code)
 
-    def __call__(self, grid: tuple[int], block: tuple[int], args: tuple) -> None:
-        self.launched[self.name] = self.launched.get(self.name, 0) + 1
-        self.run(grid[0], min(block[0], THREADS), *map(_passed, args))
+    def get_function(self, name: str) -> Callable:
+        """A kernel, which is started with the number of blocks, that of threads, and its arguments."""
+
+        def start(grid: tuple[int], block: tuple[int], args: tuple) -> None:
+            self.launched[name] = self.launched.get(name, 0) + 1
+            self.library[f"run_{name}"](grid[0], min(block[0], THREADS), *map(_passed, args))
+
+        return start
 
 
 def _passed(value: Any) -> Any:

@@ -3,7 +3,8 @@
 They answer NumPy's dispatch protocols for the names, parameters and dtypes that the real cupy has (`cupy_manifest.py`),
 refuse every implicit mixture with NumPy's arrays and every implicit conversion to one, and keep results without
 dimensions as arrays. Additions at the same place come in a random order, an index outside wraps in silence, as there.
-What would make the host wait for the device is counted.
+What would make the host wait for the device is counted; memory can be short; float32 is rounded in matrix products as
+the program allows.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ waits: list[str] = []  # what made the host wait
 REFUSED = {"where", "order", "subok", "signature", "initial", "correction", "like"}  # of ufuncs and of reductions
 SCATTERED = "iefdILQ"  # the dtypes, by their letters, to which the device adds at places
 WAITING = (np.nonzero, np.unique, np.argwhere, np.flatnonzero, np.array_equal, np.bincount)  # they look at values
+FRACTION = {"TF32": 10, "BF16": 7}  # the bits that are left of float32's 23 in matrix products
+memory: dict[str, int | None] = {"limit": None}  # bytes of the largest array that there is room for
+products: list[str] = ["DEFAULT"]  # how matrix products are rounded, the last of all that was asked
 _order = np.random.default_rng()  # of the threads of a device: nobody knows it
 
 
@@ -59,6 +63,19 @@ def _accepts(loop: str, inputs: Any) -> bool:
     """Whether the arrays among the inputs can be taken by one loop of a ufunc."""
     letters = loop.partition("->")[0]
     return all(np.can_cast(x.dtype, c) for x, c in zip(inputs, letters, strict=True) if isinstance(x, Array))
+
+
+class OutOfMemoryError(MemoryError):
+    """`cupy.cuda.memory.OutOfMemoryError`, which is a MemoryError too."""
+
+
+def _rounded(x: np.ndarray) -> np.ndarray:
+    """float32 with as many bits of fraction as matrix products leave it, to the nearest."""
+    if x.dtype != np.float32 or products[-1] not in FRACTION:
+        return x
+    drop = 23 - FRACTION[products[-1]]
+    bits = np.ascontiguousarray(x).view(np.uint32)
+    return ((bits + np.uint32(1 << (drop - 1))) & np.uint32(0xFFFFFFFF << drop & 0xFFFFFFFF)).view(np.float32)
 
 
 def _unwrap(value: Any) -> Any:
@@ -130,6 +147,8 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __init__(self, a: Any) -> None:
         self._a = np.asarray(a)
+        if memory["limit"] is not None and self._a.base is None and self._a.nbytes > memory["limit"]:
+            raise OutOfMemoryError(f"Out of memory allocating {self._a.nbytes:,} bytes")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         _check_ufunc(ufunc, method, inputs, options)
@@ -137,8 +156,11 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
             return _add_in_any_order(*_unwrap(inputs))
         if "out" in options:
             options["out"] = tuple(_unwrap(o) for o in options["out"])
+        inputs = _unwrap(inputs)
+        if ufunc is np.matmul:
+            inputs = tuple(map(_rounded, inputs))
         with np.errstate(all="ignore"):
-            result = getattr(ufunc, method)(*_unwrap(inputs), **options)
+            result = getattr(ufunc, method)(*inputs, **options)
         return None if result is None else _wrap(result)
 
     def __array_function__(self, func: Any, types: Any, args: Any, options: Any) -> Any:
@@ -265,6 +287,108 @@ class _Generator:
         return draw
 
 
+class _Device:
+    """`cupy.cuda.Device`: there is one, which is always in use."""
+
+    def __init__(self, device: int = 0) -> None:
+        self.id = device or 0
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def use(self) -> None: ...
+
+    def synchronize(self) -> None:
+        waits.append("synchronize")
+
+
+class _Stream:
+    """`cupy.cuda.Stream`: work is done as soon as it is told."""
+
+    done = True
+    null: Any  # the one into which work goes where none is named
+
+    def __init__(self, null: bool = False, non_blocking: bool = False) -> None: ...
+
+    def __enter__(self) -> None:
+        self.outside, _Cuda.current = _Cuda.current, self
+
+    def __exit__(self, *error: object) -> None:
+        _Cuda.current = self.outside
+
+    def use(self) -> None:
+        _Cuda.current = self
+
+    def wait_event(self, event: Any) -> None: ...
+
+    def synchronize(self) -> None:
+        waits.append("synchronize")
+
+
+class _Event:
+    """`cupy.cuda.Event`: each is recorded a millisecond after the one before."""
+
+    done, clock = True, 0.0
+
+    def __init__(self, block: bool = False, disable_timing: bool = False, interprocess: bool = False) -> None:
+        self.timed = not disable_timing
+
+    def record(self, stream: _Stream | None = None) -> None:
+        _Event.clock += 1.0
+        self.at = _Event.clock
+
+    def synchronize(self) -> None:
+        waits.append("synchronize")
+
+
+def _elapsed(start_event: _Event, end_event: _Event) -> float:
+    assert start_event.timed and end_event.timed
+    return end_event.at - start_event.at
+
+
+class _Pool:
+    """The memory pool: what the newest arrays hold, as far as it is asked for."""
+
+    used = held = 0
+
+    def used_bytes(self) -> int:
+        return _Pool.used
+
+    def total_bytes(self) -> int:
+        return _Pool.held
+
+    def free_all_blocks(self, stream: Any = None) -> None:
+        _Pool.held = _Pool.used
+
+    def set_limit(self, size: int | None = None, fraction: float | None = None) -> None:
+        memory["limit"] = int(fraction * 2**30) if fraction is not None else size
+
+
+class _Cuda:
+    """`cupy.cuda`, as far as the package asks it."""
+
+    Device, Stream, Event, get_elapsed_time = _Device, _Stream, _Event, staticmethod(_elapsed)
+    current: Any = None
+    runtime = SimpleNamespace(
+        getDeviceCount=lambda: 1,
+        memGetInfo=lambda: (2**29, 2**30),
+        deviceCanAccessPeer=lambda device, peer: 0,
+        getDeviceProperties=lambda device: {
+            **{"name": b"Stand-in", "major": 8, "minor": 0, "totalGlobalMem": 2**30, "multiProcessorCount": 1}
+        },
+    )
+
+    alloc_pinned_memory = staticmethod(bytearray)
+
+    @staticmethod
+    def get_current_stream() -> _Stream:
+        return _Cuda.current or _Stream.null
+
+
+_Stream.null = _Stream()
+
+
 class _Module:
     """The part of the cupy module that `devices.py` reaches for; functions of arrays are NumPy's, by dispatch."""
 
@@ -275,12 +399,20 @@ class _Module:
         )
     )
     random = SimpleNamespace(default_rng=_Generator)
-    cuda = SimpleNamespace(Device=lambda index: contextlib.nullcontext())
+    cuda = _Cuda
+    get_default_memory_pool = staticmethod(_Pool)
+    _core = SimpleNamespace(
+        set_compute_type=lambda dtype, compute_type: products.append(compute_type),
+        _routines_linalg=SimpleNamespace(**{f"COMPUTE_TYPE_{name}": name for name in ("DEFAULT", *FRACTION)}),
+    )
 
     @staticmethod
-    def asnumpy(a: Array) -> np.ndarray:
+    def asnumpy(a: Array, out: Any = None) -> np.ndarray:
         waits.append("asnumpy")
-        return a._a.copy()
+        if out is None:
+            return a._a.copy()
+        out[...] = a._a
+        return out
 
     @staticmethod
     def asarray(a: Any, dtype: Any = None) -> Array:
@@ -299,6 +431,7 @@ def device() -> Iterator[None]:
     before = devices._modules.get("cuda")
     devices._modules["cuda"] = _Module()
     waits.clear()
+    products[:] = [devices.products]
     try:
         yield
     finally:

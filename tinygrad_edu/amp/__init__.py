@@ -1,4 +1,4 @@
-"""Mixed precision where there is one precision: the names work, numbers stay in the dtype they have."""
+"""Mixed precision: matrix products in smaller dtypes on a GPU, and losses scaled so that their gradients do not vanish."""
 
 from .autocast_mode import (
     autocast,

@@ -1,21 +1,26 @@
-"""`autocast`: a block in which PyTorch would choose smaller dtypes; here nothing is chosen, only remembered."""
+"""`autocast`: a block in which a GPU multiplies matrices in a smaller dtype, with sums in float32.
+
+In float16 the operands are cast, by operations of their own that the way back passes through: `promotion.py` says for
+which operations. NumPy and CuPy have no bfloat16: for it a GPU rounds the operands of float32 products itself, inside the block,
+and tensors keep their dtype. On a CPU nothing is cast, since nothing would be quicker.
+"""
 
 from __future__ import annotations
 
-import contextvars
 import functools
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 from .. import devices, dtypes
+from ..promotion import casting, chosen
+from ..tensor import Tensor
 
-_entered: contextvars.ContextVar[tuple[tuple[str, Any], ...]] = contextvars.ContextVar("autocast", default=())
 _said = False  # whether the program was told that nothing is cast
 
 
 class autocast:
-    """`with autocast("cuda"):` or `@autocast("cpu")`. Operations keep the dtype of their inputs."""
+    """`with autocast("cuda"):` or `@autocast("cuda", dtype=torch.bfloat16)`."""
 
     def __init__(
         self, device_type: str, dtype: Any = None, enabled: bool = True, cache_enabled: bool | None = None
@@ -27,14 +32,25 @@ class autocast:
         self._enabled = enabled
 
     def __enter__(self) -> autocast:
-        if self._enabled and self.fast_dtype is not dtypes.get_default_dtype():
+        outside = {device: dtype for device, dtype in chosen.get().items() if device != self.device}
+        self._token = chosen.set({**outside, self.device: self.fast_dtype} if self._enabled else outside)
+        self._before = devices.products
+        if self.device == "cuda":
+            casting.append("cuda")
+            if self._enabled and self.fast_dtype is dtypes.bfloat16:
+                devices.set_products("BF16")
+            elif self._before == "BF16":
+                devices.set_products("DEFAULT")
+        elif self._enabled and self.fast_dtype is not dtypes.get_default_dtype():
             _say_once(self.fast_dtype)
-        before = tuple(pair for pair in _entered.get() if pair[0] != self.device)
-        self._token = _entered.set((*before, (self.device, self.fast_dtype)) if self._enabled else before)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        _entered.reset(self._token)
+        chosen.reset(self._token)
+        if self.device == "cuda":
+            casting.remove("cuda")
+            if devices.products != self._before:
+                devices.set_products(self._before)
 
     def __call__(self, func: Callable) -> Callable:
         return autocast_decorator(self, func)
@@ -44,7 +60,7 @@ def _say_once(dtype: Any) -> None:
     global _said
     if not _said:
         _said = True
-        text = f"autocast: nothing is computed in {dtype} here; operations keep the dtype of their inputs"
+        text = f"autocast: nothing is computed in {dtype} on a CPU; operations keep the dtype of their inputs"
         warnings.warn(text, UserWarning, stacklevel=3)
 
 
@@ -61,12 +77,12 @@ def autocast_decorator(autocast_instance: autocast, func: Callable) -> Callable:
 
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
     """Whether the program is inside a block for this kind of device."""
-    return device_type in dict(_entered.get())
+    return device_type in chosen.get()
 
 
 def get_autocast_dtype(device_type: str) -> Any:
     """The dtype that PyTorch would choose."""
-    return dict(_entered.get()).get(device_type, dtypes.bfloat16 if device_type == "cpu" else dtypes.float16)
+    return chosen.get().get(device_type, dtypes.bfloat16 if device_type == "cpu" else dtypes.float16)
 
 
 def is_autocast_cpu_enabled() -> bool:
@@ -94,17 +110,29 @@ def is_autocast_available(device_type: str) -> bool:
 
 
 def is_autocast_cache_enabled() -> bool:
-    """No copies in another dtype are made, so none is kept."""
+    """Copies in another dtype are made where they are needed, and none is kept."""
     return False
 
 
 def custom_fwd(fwd: Callable | None = None, *, device_type: str = "cuda", cast_inputs: Any = None) -> Callable:
-    """Mark the `forward` of an `autograd.Function` whose inputs need a dtype: they have one dtype here anyhow."""
+    """The `forward` of an `autograd.Function`, inside `autocast` on inputs of the given dtype, and with nothing cast."""
     if fwd is None:
         return functools.partial(custom_fwd, device_type=device_type, cast_inputs=cast_inputs)
-    return fwd
+
+    @functools.wraps(fwd)
+    def inside(*args: Any, **kwargs: Any) -> Any:
+        if cast_inputs is None or not is_autocast_enabled(device_type):
+            return fwd(*args, **kwargs)
+        with autocast(device_type, enabled=False):
+            return fwd(*map(brought, args), **{name: brought(value) for name, value in kwargs.items()})
+
+    def brought(value: Any) -> Any:
+        floating = isinstance(value, Tensor) and value.is_floating_point() and value.device.type == device_type
+        return value.to(cast_inputs) if floating and value.dtype is not dtypes.float64 else value
+
+    return inside
 
 
 def custom_bwd(bwd: Callable | None = None, *, device_type: str = "cuda") -> Callable:
-    """Mark the `backward` that belongs to `custom_fwd`."""
+    """Mark the `backward` that belongs to `custom_fwd`: it computes in the dtypes that it is given."""
     return functools.partial(custom_bwd, device_type=device_type) if bwd is None else bwd

@@ -56,14 +56,14 @@ class GradScaler:
             raise RuntimeError("unscale_() has already been called on this optimizer since the last update().")
         if id(optimizer) in self._stepped:
             raise RuntimeError("unscale_() is being called after step().")
-        found = False
+        finite = []
         with no_grad():
             for group in optimizer.param_groups:
                 for p in group["params"]:
                     if p.grad is not None:
                         p.grad.mul_(1.0 / self._scale)
-                        found = found or not bool(np.isfinite(p.grad.array).all())
-        self._found[id(optimizer)] = found
+                        finite.append(np.isfinite(p.grad.array).all())
+        self._found[id(optimizer)] = bool(finite) and not bool(np.stack(finite).all())  # waits for a GPU once
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """`optimizer.step()`, left out where a gradient is inf or nan."""

@@ -1,4 +1,4 @@
-"""Flags of matrix products and attention on a GPU."""
+"""Flags of a GPU: matrix products follow theirs, those of attention are noted."""
 
 from __future__ import annotations
 
@@ -6,12 +6,37 @@ import contextlib
 from collections.abc import Iterator
 from types import SimpleNamespace
 
-matmul = SimpleNamespace(
-    allow_tf32=False,
-    allow_fp16_reduced_precision_reduction=True,
-    allow_bf16_reduced_precision_reduction=True,
-    fp32_precision="none",
-)
+from .. import devices
+
+
+class _Products:
+    """Of float16 and of what is rounded to bfloat16 the sums are float32: the two flags of reductions are noted."""
+
+    allow_fp16_reduced_precision_reduction = True
+    allow_bf16_reduced_precision_reduction = True
+
+    @property
+    def allow_tf32(self) -> bool:
+        """Whether float32 may be rounded to TF32, 10 bits of fraction, before it is multiplied."""
+        return devices.products == "TF32"
+
+    @allow_tf32.setter
+    def allow_tf32(self, allowed: bool) -> None:
+        devices.set_products("TF32" if allowed else "DEFAULT")
+
+    @property
+    def fp32_precision(self) -> str:
+        """The same by a word: "tf32" or "ieee"."""
+        return "tf32" if self.allow_tf32 else "ieee"
+
+    @fp32_precision.setter
+    def fp32_precision(self, word: str) -> None:
+        if word not in ("tf32", "ieee", "none"):
+            raise RuntimeError(f"fp32_precision: {word!r} is none of 'ieee', 'tf32', 'none'")
+        self.allow_tf32 = word == "tf32"
+
+
+matmul = _Products()
 cufft_plan_cache = SimpleNamespace(size=0, max_size=0, clear=lambda: None)
 _attention = {"flash": True, "mem_efficient": True, "math": True, "cudnn": True}
 

@@ -130,13 +130,13 @@ def can_device_access_peer(device: Any, peer_device: Any) -> bool:
 
 
 def is_bf16_supported(including_emulation: bool = True) -> bool:
-    """There is no bfloat16 here."""
+    """There are no tensors of bfloat16 here; `autocast` alone rounds to it."""
     return False
 
 
 def is_tf32_supported() -> bool:
-    """Products are computed in the dtype of their inputs."""
-    return False
+    """Whether a GPU multiplies float32 faster when `backends.cuda.matmul.allow_tf32` is set."""
+    return is_available() and get_device_capability()[0] >= 8
 
 
 def ipc_collect() -> None:
