@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing as _standard
+import pickle
 from collections.abc import Callable, Iterable
 from multiprocessing import *  # noqa: F403 - the very same names
 from multiprocessing import connection, get_context
 from typing import Any
+
+from .distributed import spawned
 
 _strategy = "file_descriptor"
 
@@ -58,7 +61,25 @@ def spawn(
     fn: Callable, args: Iterable[Any] = (), nprocs: int = 1, join: bool = True, daemon: bool = False,
     start_method: str = "spawn",
 ) -> ProcessContext | None:  # fmt: skip
-    """Start `nprocs` processes that call `fn(index, *args)`, and wait for them."""
+    """Start `nprocs` processes that call `fn(index, *args)`, and wait for them.
+
+    MPI's launcher starts them where it can, so that `torch.distributed.init_process_group` finds them together. Python's
+    own `multiprocessing` does with another start method, with `join=False`, and for arguments that only it can hand on.
+    """
+    args = tuple(args)
+    if join and start_method == "spawn" and spawned.can(nprocs):
+        try:
+            call = spawned.packed(fn, args)
+        except (
+            RuntimeError,
+            TypeError,
+            AttributeError,
+            pickle.PicklingError,
+        ):  # queues and locks are handed on by it alone
+            pass
+        else:
+            _check(spawned.run(call, nprocs))
+            return None
     context = get_context(start_method)
     processes: list[Any] = [context.Process(target=fn, args=(i, *args), daemon=daemon) for i in range(nprocs)]
     for process in processes:
@@ -69,6 +90,16 @@ def spawn(
     while not started.join():
         pass
     return None
+
+
+def _check(end: spawned.End) -> None:
+    """Raise what a process has raised."""
+    if end.trace:
+        wrong = f"process {end.rank} terminated with the following error:\n{end.trace}"
+        raise ProcessRaisedException(wrong, end.rank, -1)
+    if end.code:
+        wrong = f"a process terminated with exit code {end.code}; its own words stand above"
+        raise ProcessExitedException(wrong, -1, -1, end.code)
 
 
 def get_sharing_strategy() -> str:

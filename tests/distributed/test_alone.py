@@ -47,11 +47,17 @@ def test_alone_every_call_is_at_its_end_at_once() -> None:
         t = tg.zeros(2)
         call(t)
         assert t.tolist() == [1, 2]
+    for call in (lambda t: dist.all_to_all([t], [x]), lambda t: dist.all_to_all_single(t, x)):
+        t = tg.zeros(2)
+        call(t)
+        assert t.tolist() == [1, 2]
     found = [None]
     dist.all_gather_object(found, {"a": 1})
     assert found == [{"a": 1}]
     dist.broadcast_object_list(found)
     dist.barrier()
+    dist.monitored_barrier()
+    assert dist.Backend("GLOO") == dist.Backend.GLOO == "gloo"
     assert dist.get_rank() == 0 and dist.get_world_size() == 1 and dist.new_group([0]).size() == 1
     with pytest.raises(ValueError, match="no other process"):
         Alone().send(x.array, 0, 0)
@@ -121,6 +127,7 @@ def test_calls_of_nccl() -> None:
     way.gather(None, x, 1)
     way.scatter(x, parts, 0)
     way.reduce_scatter(x, parts, ReduceOp.AVG)
+    way.all_to_all((parts, [6, 6]), (parts, [6, 6]))
     way.send(x, 1, 0)
     way.recv(x, 1, 0)
     way.barrier()
@@ -133,12 +140,15 @@ def test_calls_of_nccl() -> None:
         ("gather", (24,), (1, 24), 1),
         ("scatter", (2, 24), (24,), 0),
         ("reduce_scatter", (2, 3, 2), (3, 2), 6, "sum"),
+        ("all_to_all", (2, 24), (2, 24)),
         ("send", (24,), 1),
         ("recv", (24,), 1),
         ("barrier",),
     ]
     with pytest.raises(RuntimeError, match=r"ReduceOp\.BAND with NCCL"):
         way.all_reduce(x, ReduceOp.BAND)
+    with pytest.raises(RuntimeError, match="of one length"):
+        way.all_to_all((parts, [5, 7]), (parts, [6, 6]))
     with pytest.raises(ValueError, match="from any process"):
         way.recv(x, None, 0)
 

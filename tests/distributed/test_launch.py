@@ -93,6 +93,32 @@ def test_launchers_are_known(names: dict, wanted: tuple, monkeypatch: pytest.Mon
     assert launch.place() == wanted
 
 
+def spawned(how: str) -> Ended:
+    """A program that starts its processes itself."""
+    return tinygrad_edu("run", PROGRAMS / "spawned.py", how)
+
+
+@needs_mpi
+def test_a_program_that_starts_its_processes_itself() -> None:
+    ended = spawned("well")
+    assert ended.code == 0 and ended.out.splitlines() == ["gradient 2.0", "gradient 2.0", "all have ended"], ended.err
+
+
+@needs_mpi
+def test_what_a_process_of_spawn_raises_is_raised_by_spawn() -> None:
+    ended = spawned("error")
+    assert ended.code == 1 and "process 1 terminated with the following error" in ended.err
+    assert ended.err.count("ValueError: this one only") == 1 and "all have ended" not in ended.out
+    ended = spawned("killed")
+    assert ended.code == 1 and "ProcessExitedException" in ended.err
+
+
+def test_processes_that_no_launcher_has_started_are_refused() -> None:
+    ended = spawned("alone")
+    assert ended.code == 1 and "write torch.multiprocessing.spawn(main, nprocs=2)" in ended.err
+    assert "launch -n 2" in ended.err
+
+
 def _samples(ended: Ended) -> list[str]:
     return [line for line in ended.out.splitlines() if line.startswith("samples")]
 

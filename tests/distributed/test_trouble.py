@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+import time
+from pathlib import Path
 
 import pytest
 from started import PROGRAMS, command, mpiexec, needs_mpi, run
@@ -34,6 +38,28 @@ def test_a_process_that_is_gone(how: str) -> None:
         assert "all_reduce(float32[4], SUM): waits in vain" in ended.err
 
 
+@pytest.mark.parametrize("how", ["killed", "error"])
+def test_nothing_is_left_of_processes_that_were_ended(how: str) -> None:
+    mark = f"TINYGRAD_EDU_MARK={os.getpid()}"
+
+    def left() -> list[Path]:
+        files = set(Path("/dev/shm").glob("mpich_shm_*")) - before
+        return [*files, *(p for p in Path("/proc").glob("[0-9]*/environ") if _mentions(p, mark))]
+
+    before = set(Path("/dev/shm").glob("mpich_shm_*"))
+    assert mpiexec(2, "trouble", how, 600, TINYGRAD_EDU_MARK=str(os.getpid())).code != 0
+    patience = time.monotonic() + 20  # the launcher ends a little earlier than what it ends; other tests begin
+    while left() and time.monotonic() < patience:
+        time.sleep(0.05)
+    assert not left()
+
+
+def _mentions(path: Path, text: str) -> bool:
+    with contextlib.suppress(OSError):
+        return text in path.read_bytes().decode(errors="replace")
+    return False
+
+
 def test_patience_has_an_end() -> None:
     ended = mpiexec(2, "trouble", "sleep", 1.5)
     assert ended.code != 0 and "all_reduce(float32[4], SUM): Timed out waiting 1.5 s" in ended.err
@@ -48,6 +74,16 @@ def test_different_calls_are_named() -> None:
     place = f"trouble.py:{1 + next(i for i, line in enumerate(lines) if 'dist.broadcast' in line)}"
     assert f"all_reduce(float32[4], SUM): rank 0 ({place}), rank 2 ({place})" in ended.err
     assert f"broadcast(float32[4], src=0): rank 1 ({place})" in ended.err
+
+
+def test_who_is_late_is_named() -> None:
+    ended = mpiexec(3, "trouble", "late", 600)
+    assert ended.code != 0 and "ranks 1, 2 failed to pass monitoredBarrier in 1 s" in ended.err
+
+
+def test_different_pieces_are_named() -> None:
+    ended = mpiexec(2, "trouble", "pieces", 600, **DEBUG)
+    assert ended.code != 0 and "rank 1 sends 1 elements, and rank 0 expects 2 of them" in ended.err
 
 
 def test_different_shapes_are_named() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -64,6 +65,20 @@ def compare(what: str, transport: Transport, ranks: list[int], seconds: float) -
     if len(calls) > 1:
         lines = [f"\n  {call}: {', '.join(who)}" for call, who in calls.items()]
         raise DistBackendError("the processes do not make the same call:" + "".join(lines))
+
+
+def compare_pieces(
+    what: str, given: Sequence[int], wanted: Sequence[int], transport: Transport, ranks: list[int], seconds: float
+) -> None:
+    """Raise if others are about to send this process more or less than it expects."""
+    told, found = np.array(given), np.zeros(len(ranks), np.int64)
+    ones = [1] * len(ranks)
+    done = transport.all_to_all((found, ones), (told, ones))
+    Work(what, done, lambda: None, seconds, lambda: transport.gone(True)).wait()
+    for rank, n, expected in zip(ranks, found.tolist(), wanted, strict=True):
+        if n != expected:
+            me = ranks[transport.rank]
+            raise DistBackendError(f"{what}: rank {rank} sends {n} elements, and rank {me} expects {expected} of them")
 
 
 set_debug_level_from_env()

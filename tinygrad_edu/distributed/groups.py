@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.util
+import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +18,18 @@ from .work import Work
 
 BACKENDS = {"mpi", "gloo", "nccl", "single", "undefined"}
 default_pg_timeout = datetime.timedelta(minutes=30)
+
+
+class Backend(str):
+    """The names of ways of communication: `Backend("GLOO")` is "gloo"."""
+
+    UNDEFINED, GLOO, NCCL, MPI = "undefined", "gloo", "nccl", "mpi"
+    backend_list = ("undefined", "gloo", "nccl", "mpi")
+
+    def __new__(cls, name: str) -> Backend:
+        if not isinstance(name, str):
+            raise ValueError(f"Backend name must be a string, but got: {name!r}")
+        return super().__new__(cls, name.lower())
 
 
 class ProcessGroup:
@@ -58,10 +71,16 @@ class ProcessGroup:
         finish: Callable[[], None] = lambda: None,
         everyone: bool = True,
         compared: bool = True,
+        pieces: tuple[Sequence[int], Sequence[int]] | None = None,
     ) -> Work:
-        """Begin a transfer, in debug mode once all have said that they begin the same."""
+        """Begin a transfer, in debug mode once all have said that they begin the same.
+
+        `pieces`: how many elements this process has for each of the others, and how many it expects of each.
+        """
         if compared and self.size() > 1 and check.get_debug_level() is check.DebugLevel.DETAIL:
             check.compare(what, self.cpu, self.ranks, self.seconds)
+            if pieces is not None:
+                check.compare_pieces(what, *pieces, self.cpu, self.ranks, self.seconds)
         return Work(what, start(), finish, self.seconds, lambda: transport.gone(everyone))
 
     def __repr__(self) -> str:
@@ -134,6 +153,12 @@ def init_process_group(
             f"init_process_group: there is no backend {backend!r}; write 'mpi', 'nccl', 'gloo' or 'single'"
         )
     here = launch.place()
+    if multiprocessing.parent_process() is not None and "single" not in names and max(here.size, world_size) > 1:
+        raise NotImplementedError(
+            "init_process_group: this process was started by multiprocessing, and MPI's launcher does not know it; write "
+            f"torch.multiprocessing.spawn(main, nprocs={max(here.size, world_size)}) in place of Process(...).start(), or "
+            f"call main without it and start all with: python -m tinygrad_edu launch -n {max(here.size, world_size)} train.py"
+        )
     cpu = _way(here, names)
     asked = world_size if world_size > 0 else _asked(cpu.size, names)
     if here.size > 1 == cpu.size and "single" not in names:

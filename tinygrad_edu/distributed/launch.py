@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from .. import threads
 from .mpi import INSTALL
@@ -69,19 +69,21 @@ class EndOfAll:
         # an error that all processes make at the same time is shown by the first of them, which ends the others
         time.sleep(0.5 * min(self.here.rank, 6))
         if issubclass(kind, KeyboardInterrupt):
-            self._end(130)
+            end_all(130)
         print(f"rank {self.here.rank} of {self.here.size} ends with an error, and so do the others:", file=sys.stderr)
         self.former(kind, error, trace)
-        self._end(1)
+        end_all(1)
 
-    def _end(self, code: int) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        time.sleep(0.3)  # the launcher reads what was printed; once a process has ended it reads no more
-        if "mpi4py.MPI" in sys.modules:
-            sys.modules["mpi4py.MPI"].COMM_WORLD.Abort(code)
-        os._exit(code)
+
+def end_all(code: int) -> None:
+    """End this process and the others."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    time.sleep(0.3)  # the launcher reads what was printed; once a process has ended it reads no more
+    if "mpi4py.MPI" in sys.modules:
+        sys.modules["mpi4py.MPI"].COMM_WORLD.Abort(code)
+    os._exit(code)
 
 
 def missing() -> str:
@@ -99,14 +101,25 @@ def find_mpiexec() -> str | None:
     return beside or shutil.which("mpiexec")
 
 
-def launch(count: int, program: Sequence[str]) -> int:
-    """Run `python -m tinygrad_edu run program...` in several processes; the exit code."""
+def command(count: int, words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """How to start a command in several processes, and their environment: one thread for each unless it says otherwise."""
     environment = dict(os.environ)
     if not any(name in environment for name in THREADS):
         environment["OMP_NUM_THREADS"] = "1"
-    package = __package__.partition(".")[0]
-    command = [find_mpiexec() or "mpiexec", "-n", str(count), sys.executable, "-m", package, "run", *program]
-    process = subprocess.Popen(command, env=environment)
+    return [find_mpiexec() or "mpiexec", "-n", str(count), *words], environment
+
+
+def launch(count: int, program: Sequence[str]) -> NoReturn:
+    """Become MPI's launcher, which runs `python -m tinygrad_edu run program...` in several processes."""
+    words, environment = command(count, [sys.executable, "-m", __package__.partition(".")[0], "run", *program])
+    sys.stdout.flush()
+    os.execve(words[0], words, environment)
+
+
+def run(count: int, words: Sequence[str]) -> int:
+    """Run a command in several processes; the exit code."""
+    started, environment = command(count, words)
+    process = subprocess.Popen(started, env=environment, stdin=subprocess.DEVNULL)
     while True:
         try:
             code = process.wait()

@@ -6,14 +6,16 @@ MPI adds in an order that is fixed by the number of processes and the length of 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
+import os
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from .transport import Alone, Array, Done, ReduceOp, Transport
+from .transport import Alone, Array, Done, Pieces, ReduceOp, Transport
 
 INSTALL = 'pip install "tinygrad_edu[mpi]"'
 
@@ -22,7 +24,11 @@ INSTALL = 'pip install "tinygrad_edu[mpi]"'
 def world() -> Transport:
     """All processes that were started together."""
     comm = library().COMM_WORLD
-    return Mpi(comm.Dup(), Ring(comm.Dup())) if comm.size > 1 else Alone()
+    if comm.size == 1:
+        return Alone()
+    comm.Barrier()  # all have their part of the shared memory
+    _unname_shared_memory()
+    return Mpi(comm.Dup(), Ring(comm.Dup()))
 
 
 def library() -> Any:
@@ -32,6 +38,14 @@ def library() -> Any:
     except ImportError as error:
         raise RuntimeError(f"several processes speak over MPI, which is missing ({error}); write {INSTALL}") from None
     return MPI
+
+
+def _unname_shared_memory() -> None:
+    """Take MPICH's shared memory out of its folder, or processes that are killed would leave it there for good."""
+    with contextlib.suppress(OSError), open("/proc/self/maps") as lines:
+        for name in {line.split()[-1] for line in lines if "/dev/shm/mpich_shm_" in line}:
+            with contextlib.suppress(OSError):  # another process was quicker
+                os.unlink(name)
 
 
 class Ring:
@@ -88,6 +102,10 @@ class Mpi:
 
     def reduce_scatter(self, x: Array, parts: Array, op: ReduceOp) -> Done:
         return self.comm.Ireduce_scatter_block(parts.reshape(-1), x.reshape(-1), _op(op)).Test
+
+    def all_to_all(self, wanted: Pieces, given: Pieces) -> Done:
+        sent, found = ([_bytes(x), [n * x.itemsize for n in counts]] for x, counts in (given, wanted))
+        return self.comm.Ialltoallv(sent, found).Test
 
     def send(self, x: Array, to: int, tag: int) -> Done:
         return self.comm.Isend(_bytes(x), to, tag).Test

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .transport import Array, Done, ReduceOp, at_once
+from .transport import Array, Done, Pieces, ReduceOp, at_once
 
 NAMES = {ReduceOp.SUM: "sum", ReduceOp.AVG: "sum", ReduceOp.PRODUCT: "prod", ReduceOp.MIN: "min", ReduceOp.MAX: "max"}
 
@@ -51,6 +51,12 @@ class Nccl:
 
     def reduce_scatter(self, x: Array, parts: Array, op: ReduceOp) -> Done:
         self.comm.reduce_scatter(parts, x, x.size, _name(op))
+        return at_once
+
+    def all_to_all(self, wanted: Pieces, given: Pieces) -> Done:
+        if len({*wanted[1], *given[1]}) > 1:
+            raise RuntimeError("all_to_all: NCCL's pieces are of one length; write tensor.cpu() first")
+        self.comm.all_to_all(*(_bytes(x).reshape(self.size, -1) for x, _ in (given, wanted)))
         return at_once
 
     def send(self, x: Array, to: int, tag: int) -> Done:

@@ -10,6 +10,7 @@ import numpy as np
 from ..tensor import wrap
 from .collectives import all_gather_into_tensor, broadcast
 from .groups import ProcessGroup, member
+from .travel import root_of
 
 
 def _packed(obj: Any) -> np.ndarray:
@@ -30,13 +31,17 @@ def all_gather_object(object_list: list[Any], obj: Any, group: Any = None) -> No
 
 
 def gather_object(
-    obj: Any, object_gather_list: list[Any] | None = None, dst: int | None = None, group: Any = None
+    obj: Any,
+    object_gather_list: list[Any] | None = None,
+    dst: int | None = None,
+    group: Any = None,
+    group_dst: int | None = None,
 ) -> None:
     """object_gather_list[k] = the object of process k, in the process `dst`."""
     g = member("gather_object", group)
     if g is None:
         return
-    mine = g.rank() == (0 if dst is None else g.inside(dst))
+    mine = g.rank() == root_of(g, dst, group_dst)
     if mine:
         _need_places("gather_object", object_gather_list, g)
     found = _gathered(g, obj)
@@ -45,33 +50,41 @@ def gather_object(
 
 
 def broadcast_object_list(
-    object_list: list[Any], src: int | None = None, group: Any = None, device: Any = None
+    object_list: list[Any],
+    src: int | None = None,
+    group: Any = None,
+    device: Any = None,
+    group_src: int | None = None,
 ) -> None:
     """The objects of the process `src` for all, in a list of as many places."""
     g = member("broadcast_object_list", group)
     if g is None:
         return
-    src = g.ranks[0] if src is None else src
-    mine = g.rank() == g.inside(src)
+    root = root_of(g, src, group_src)
+    mine = g.rank() == root
     numbers = _packed(list(object_list)) if mine else np.empty(0, np.uint8)
     length = np.array([numbers.size])
-    broadcast(wrap(length), src, g)
+    broadcast(wrap(length), group=g, group_src=root)
     if not mine:
         numbers = np.empty(int(length[0]), np.uint8)
-    broadcast(wrap(numbers), src, g)
+    broadcast(wrap(numbers), group=g, group_src=root)
     object_list[:] = _unpacked(numbers)
 
 
 def scatter_object_list(
-    scatter_object_output_list: list[Any], scatter_object_input_list: list[Any] | None = None, src: int | None = None, group: Any = None
-) -> None:  # fmt: skip
+    scatter_object_output_list: list[Any],
+    scatter_object_input_list: list[Any] | None = None,
+    src: int | None = None,
+    group: Any = None,
+    group_src: int | None = None,
+) -> None:
     """The first place of the output list = this process's object in the list of the process `src`."""
     g = member("scatter_object_list", group)
     if g is None:
         return
     objects = list(scatter_object_input_list or [None] * g.size())
     _need_places("scatter_object_list", objects, g)
-    broadcast_object_list(objects, src, g)
+    broadcast_object_list(objects, src, g, group_src=group_src)
     scatter_object_output_list[0] = objects[g.rank()]
 
 

@@ -1,5 +1,6 @@
 """Every call of several processes against NumPy: each process knows what the others have, by their seeds."""
 
+import datetime
 import sys
 
 import numpy as np
@@ -123,6 +124,34 @@ def moves() -> None:
     close(x, everyone("float64", 2 * size, 3).sum(0)[2 * rank : 2 * rank + 2])
 
 
+def exchanges() -> None:
+    """Process r has r + k + 1 numbers for process k."""
+    for kind in KNOWN:
+        for unequal in (1, 0):
+            given = [tg.tensor(drawn(kind, 10 * rank + k, (rank + k) * unequal + 1, 2)) for k in range(size)]
+            wanted = [drawn(kind, 10 * k + rank, (rank + k) * unequal + 1, 2) for k in range(size)]
+            found = [tg.empty(w.shape, dtype=given[0].dtype) for w in wanted]
+            dist.all_to_all(found, given)
+            for f, w in zip(found, wanted, strict=True):
+                close(f, w)
+            joined, splits = tg.cat(given), [len(t) for t in given]
+            into = tg.empty(sum(map(len, wanted)), 2, dtype=joined.dtype)
+            if unequal:
+                dist.all_to_all_single(into, joined, [len(w) for w in wanted], splits)
+            else:
+                dist.all_to_all_single(into, joined, async_op=True).wait()
+            close(into, np.concatenate(wanted))
+    whole = mine("float32", 3, size)  # a view that lies in memory in no order
+    turned = tg.empty(size, 3)
+    dist.all_to_all_single(turned, whole.t())
+    close(turned, np.stack([drawn("float32", k, 3, size)[:, rank] for k in range(size)]))
+    nothing = tg.empty(0, 2)  # rank 0 has something for all, the others nothing
+    splits = [2] + [0] * (size - 1)
+    dist.all_to_all_single(x := tg.empty(2, 2), tg.arange(4.0 * size).view(-1, 2) if rank == 0 else nothing, splits,
+                           [2] * size if rank == 0 else [0] * size)  # fmt: skip
+    close(x, np.arange(4 * rank, 4 * rank + 4, dtype=np.float32).reshape(2, 2))
+
+
 def pairs() -> None:
     right, left = (rank + 1) % size, (rank - 1) % size
     x, y = mine("float32", 5), tg.empty(5)
@@ -138,6 +167,11 @@ def pairs() -> None:
         assert seen == set(range(1, size))
     else:
         dist.send(x, 0)
+    z = tg.empty(5)
+    for work in dist.batch_isend_irecv([dist.P2POp(dist.isend, x, right), dist.P2POp(dist.irecv, z, left)]):
+        work.wait()
+    close(z, drawn("float32", left, 5))
+    dist.monitored_barrier(timeout=datetime.timedelta(seconds=30))
 
 
 def handles() -> None:
@@ -201,6 +235,13 @@ def mistakes() -> None:
         (lambda: dist.send(tg.ones(2), rank), ValueError),
         (lambda: dist.new_group([0, 0]), ValueError),
         (lambda: dist.reduce_scatter_tensor(tg.ones(2), tg.ones(3)), ValueError),
+        (lambda: dist.all_to_all([tg.ones(2)], [tg.ones(2)] * size), ValueError),
+        (lambda: dist.all_to_all([tg.ones(2).double()] * size, [tg.ones(2)] * size), ValueError),
+        (lambda: dist.all_to_all_single(tg.ones(size + 1), tg.ones(size)), RuntimeError),
+        (lambda: dist.all_to_all_single(tg.ones(size), tg.ones(size), [1] * size, [size]), RuntimeError),
+        (lambda: dist.all_to_all_single(tg.ones(size, 2), tg.ones(size, 3)), ValueError),
+        (lambda: dist.P2POp(dist.broadcast, tg.ones(2), 0), ValueError),
+        (lambda: dist.batch_isend_irecv([]), ValueError),
     ]
     for call, kind in wrong:
         try:
@@ -211,7 +252,7 @@ def mistakes() -> None:
 
 
 if __name__ == "__main__":
-    for check in (reductions, strange_memory, moves, pairs, handles, objects, groups, gradients, mistakes):
+    for check in (reductions, strange_memory, moves, exchanges, pairs, handles, objects, groups, gradients, mistakes):
         check()
     dist.destroy_process_group()
     assert not dist.is_initialized()

@@ -27,6 +27,12 @@ if how == "other":
     dist.broadcast(x, 0) if rank == 1 else dist.all_reduce(x)
 if how == "shape":
     dist.all_reduce(tg.ones(4 + rank))
+if how == "pieces":  # rank 1 has one number for rank 0, which expects two
+    dist.all_to_all([tg.empty(1), tg.empty(2 - rank)], [tg.ones(1), tg.ones(1)])
+if how == "late":
+    if rank:
+        time.sleep(600)
+    dist.monitored_barrier(timeout=datetime.timedelta(seconds=1), wait_all_ranks=True)
 if how == "less" and rank:  # rank 0 makes one call more
     sys.exit()
 dist.all_reduce(x)

@@ -73,6 +73,7 @@ class DistributedDataParallel(_Wrapper):
                 self._broadcast([*module.parameters(), *module.buffers()], 0)
             size = MEGABYTE * (25 if bucket_cap_mb is None else bucket_cap_mb)
             self._reducer = Reducer(named, self.process_group, size, find_unused_parameters)
+            self._reducer.counted = weigh_samples
 
     def forward(self, *inputs: Any, **kwargs: Any) -> Any:
         if self._reducer is not None and is_grad_enabled():
@@ -128,7 +129,7 @@ class DistributedDataParallel(_Wrapper):
                 "join: a process without data cannot take part in SyncBatchNorm; write throw_on_early_termination=True"
             )
         self._joining, self._throw = True, throw_on_early_termination
-        reducer.divide_by_all = divide_by_initial_world_size and not self.weigh_samples
+        reducer.counted = self.weigh_samples or not divide_by_initial_world_size
         self._last_active = 0
         try:
             yield
@@ -138,7 +139,7 @@ class DistributedDataParallel(_Wrapper):
                     reducer.shadow()
             self._broadcast([*self.module.parameters(), *self.module.buffers()], self._last_active)
         finally:
-            self._joining = reducer.divide_by_all = False
+            self._joining, reducer.counted = False, self.weigh_samples
 
     def _signal(self, active: bool) -> list[int]:
         """Tell the others whether there is data here; who still has some."""

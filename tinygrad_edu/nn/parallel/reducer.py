@@ -6,8 +6,9 @@ end; for the time of a walk each is numbered just below the oldest node that use
 when the walk comes to it, and its bucket can leave. All processes send their buckets in the same order, and what is
 added is added in an order that does not depend on who comes first.
 
-The last element of a bucket is what this process counts in the average: 1, or the number of its samples, or 0 when it
-has none left. The sum over all processes is then divided by the sum of these.
+A large gradient is its own bucket and travels as it is, without a copy. All processes count the same in the average,
+unless they say otherwise: by the number of their samples, or 0 when they have none left. What they count is then added
+up as well, and the sums are divided by that.
 """
 
 from __future__ import annotations
@@ -33,15 +34,19 @@ MEGABYTE = 1 << 20
 class Bucket:
     """Some parameters, and the array in which their gradients travel."""
 
+    flat: Tensor
+
     def __init__(self, parameters: dict[int, Tensor]) -> None:
         self.parameters = parameters  # by their numbers in the module
-        first = next(iter(parameters.values())).array
-        total = sum(p.array.size for p in parameters.values())
-        # halves travel as singles: what is counted, too, must be exact
-        kind = np.float32 if first.dtype == np.float16 else first.dtype
-        self.flat = wrap(devices.empty(total + 1, kind, like=first))
         self.missing: set[int] = set()
         self.work: distributed.Work | None = None
+        self.reserve()
+
+    def reserve(self) -> None:
+        """Make the array."""
+        first = next(iter(self.parameters.values())).array
+        kind = np.float32 if first.dtype == np.float16 else first.dtype  # a sum of many needs more than a half
+        self.flat = wrap(devices.empty(sum(p.array.size for p in self.parameters.values()), kind, like=first))
 
     def places(self) -> Iterator[tuple[Tensor, Any]]:
         """Each parameter, with its part of the array in the parameter's shape."""
@@ -60,11 +65,9 @@ class Bucket:
                 place[...] = p.grad.array
             else:
                 np.multiply(p.grad.array, weight, out=place)
-        self.flat.array[-1] = weight
 
-    def empty(self, count: int | None, unused: set[int]) -> None:
-        """Give every parameter its average; divided by `count`, or by what all processes count together."""
-        divisor = self.flat.array[-1] if count is None else count
+    def empty(self, divisor: float, unused: set[int]) -> None:
+        """Give every parameter its average."""
         for i, (p, place) in zip(self.parameters, self.places(), strict=True):
             if i in unused:
                 continue
@@ -74,17 +77,48 @@ class Bucket:
             p.grad.version().write()
 
 
+class Large(Bucket):
+    """One parameter, whose gradient travels as it is: there is no array of its own."""
+
+    def reserve(self) -> None:
+        self.flat = wrap(np.empty(0))
+
+    def places(self) -> Iterator[tuple[Tensor, Any]]:
+        (p,) = self.parameters.values()
+        yield p, self.flat.array
+
+    def fill(self, weight: float) -> None:
+        (p,) = self.parameters.values()
+        if p.grad is None or not weight:
+            self.flat = wrap(devices.zeros(p.array.shape, p.array.dtype, like=p.array))
+        else:
+            self.flat = p.grad
+            if weight != 1:
+                self.flat.array *= weight
+
+    def empty(self, divisor: float, unused: set[int]) -> None:
+        super().empty(divisor, unused)
+        self.reserve()  # who drops the gradient drops its memory
+
+
 def buckets_of(parameters: Sequence[Tensor], first: float, size: float) -> list[Bucket]:
-    """Parameters in buckets of so many bytes, the last parameters first. The first bucket is small, to leave early."""
+    """Parameters in buckets of so many bytes, in the order in which they are complete: the last parameters first.
+
+    The first bucket is small, to leave early; what is as large as that leaves alone.
+    """
     opened: dict[Any, dict[int, Tensor]] = {}
-    full: list[dict[int, Tensor]] = []
+    buckets: list[Bucket] = []
     for i in reversed(range(len(parameters))):
         array = parameters[i].array
+        if array.nbytes >= first and array.dtype != np.float16:
+            buckets.append(Large({i: parameters[i]}))
+            continue
         bucket = opened.setdefault((array.dtype, str(devices.of(array))), {})
         bucket[i] = parameters[i]
-        if sum(p.array.nbytes for p in bucket.values()) >= (size if full else first):
-            full.append(opened.pop((array.dtype, str(devices.of(array)))))
-    return [Bucket(bucket) for bucket in [*full, *opened.values()]]
+        if sum(p.array.nbytes for p in bucket.values()) >= (size if buckets else first):
+            buckets.append(Bucket(opened.pop((array.dtype, str(devices.of(array))))))
+    buckets += [Bucket(bucket) for bucket in opened.values()]
+    return sorted(buckets, key=lambda bucket: -min(bucket.parameters))
 
 
 class Reducer:
@@ -98,7 +132,7 @@ class Reducer:
         self.buckets = buckets_of(self.parameters, min(MEGABYTE, bucket_bytes), bucket_bytes)
         self.bucket_of = {i: bucket for bucket in self.buckets for i in bucket.parameters}
         self.on, self.weight = True, 1.0  # as the last forward has said
-        self.divide_by_all = False  # also by those that have no data left
+        self.counted = False  # whether processes count differently, so that what they count is added up too
         self.depth = 0  # of walks inside walks
         self._begin()
         for i, p in enumerate(self.parameters):
@@ -167,8 +201,20 @@ class Reducer:
         for i in missing:
             self.bucket_of[i].missing.discard(i)
         self._send_ready()
+        divisor = self.counts(self.weight)
         unused = self.unused_everywhere(missing) if self.find_unused else set()
-        self.receive(unused)
+        for bucket in self.buckets:
+            if bucket.work is not None:
+                bucket.work.wait()
+            bucket.empty(divisor, unused)
+
+    def counts(self, weight: float) -> float:
+        """What all processes count together in the average."""
+        if not self.counted:
+            return self.group.size()
+        total = np.array(float(weight))
+        distributed.all_reduce(wrap(total), group=self.group)
+        return float(total)
 
     def unused_everywhere(self, missing: Sequence[int]) -> set[int]:
         """The parameters that no process has used: their `grad` stays as it is."""
@@ -177,18 +223,12 @@ class Reducer:
         distributed.all_reduce(wrap(used), distributed.ReduceOp.MAX, self.group)
         return set(np.flatnonzero(used == 0).tolist())
 
-    def receive(self, unused: set[int]) -> None:
-        """Wait for the sums in order, and divide them."""
-        for bucket in self.buckets:
-            if bucket.work is not None:
-                bucket.work.wait()
-            bucket.empty(self.group.size() if self.divide_by_all else None, unused)
-
     def shadow(self) -> None:
         """Do with nothing what the other processes do in a walk back; the gradients here stay as they are."""
         self._begin()
         for bucket in self.buckets:
             self.send(bucket, 0)
+        self.counts(0)
         if self.find_unused:
             self.unused_everywhere(range(len(self.parameters)))
         for bucket in self.buckets:
