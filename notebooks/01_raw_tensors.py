@@ -6,7 +6,7 @@
 # - say what a tensor is made of: a line of numbers in memory, a dtype, a shape, strides and an offset;
 # - tell which operations copy numbers and which only look at them in another way;
 # - count the parameters of a network, and their bytes;
-# - choose the scale of random weights, so that signals neither explode nor die out on their way through the layers.
+# - choose how large the first, random numbers of a network are, so that what goes through it neither explodes nor dies out.
 #
 # You need Python, and you should have multiplied two matrices before. Nothing else.
 
@@ -89,9 +89,16 @@ memory_layout(
 )
 
 # %% [markdown]
-# `expand` is worth a second look: its stride is 0, so both rows are read from the same four places. This is how a bias
-# is added to every row of a batch without being copied. It is called *broadcasting*.
+# It was the last one: `contiguous()` means "lying in order, without gaps", and to lie so its numbers had to be copied.
 #
+# `expand` is worth a second look: its stride is 0, so both rows are read from the same four places. The same happens
+# when you add a row of numbers to a whole table: it is added to each row of the table without being copied. That is
+# called *broadcasting*.
+
+# %%
+x + torch.tensor([100.0, 200.0, 300.0, 400.0])
+
+# %% [markdown]
 # A tensor that shares another's storage is called a **view**. Views cost almost nothing, and they have one consequence
 # that you should see once with your own eyes:
 
@@ -130,7 +137,7 @@ print(x.T.reshape(12))
 # | `float64` | 8 | when you check something and want no rounding in the way |
 # | `int64` | 8 | class numbers, indices |
 # | `uint8` | 1 | the grey values of pictures, 0 to 255 |
-# | `bool` | 1 | masks |
+# | `bool` | 1 | yes or no for each entry, as the result of `x > 3` |
 #
 # Each has its limits. A `float32` keeps about seven digits:
 
@@ -151,7 +158,11 @@ print(picture.float() + 100)
 # ## The four tensors of a network
 #
 # The network we will build in the next lessons reads a picture of 28 × 28 = 784 grey values and gives 10 scores, one
-# for each digit. In between are 128 numbers of its own, the *hidden layer*. All it knows is in four tensors.
+# for each digit. In between are 128 numbers of its own, the *hidden layer*. It works in two steps, called *layers*. Each
+# multiplies what comes in by a matrix of *weights*, `W`, and adds a row of numbers, the *biases*, `b`. So all it knows
+# is in four tensors. Their numbers are its **parameters**: training will change them, and nothing else.
+#
+# `torch.randn` draws random numbers, `torch.manual_seed` makes them the same each time you run this.
 
 # %%
 torch.manual_seed(0)
@@ -159,20 +170,23 @@ W1, b1 = torch.randn(784, 128), torch.zeros(128)
 W2, b2 = torch.randn(128, 10), torch.zeros(10)
 parameters = {"W1": W1, "b1": b1, "W2": W2, "b2": b2}
 for name, tensor in parameters.items():
-    print(f"{name}  {tuple(tensor.shape)!s:<11} {tensor.numel():>7,} numbers  {tensor.nbytes:>8,} bytes")
+    print(
+        f"{name}  {tuple(tensor.shape)!s:<11} {tensor.numel():>7,} numbers  {tensor.nbytes:>8,} bytes"
+    )
 total = sum(tensor.numel() for tensor in parameters.values())
 print(f"all {total:>21,} numbers  {sum(t.nbytes for t in parameters.values()):>8,} bytes")
 assert total == 101_770
 
 # %% [markdown]
-# Nearly all of it is `W1`: every one of the 784 inputs is joined to every one of the 128 hidden numbers. Your phone's
-# photographs are larger than this network.
+# 101,770 numbers of 4 bytes each. Nearly all of them are in `W1`: every one of the 784 inputs is joined to every one of
+# the 128 hidden numbers. Your phone's photographs are larger than this network.
 #
 # ## How large should the first weights be?
 #
 # We filled the weights with `randn`: random numbers around 0, two of three between −1 and 1. Is that a good start? Let
-# us send some random "pictures" through ten layers of 256 numbers, each followed by `relu` (which turns negative numbers
-# into 0), and watch how large the numbers become. Their size is measured by the root of their mean square.
+# us send some random "pictures" through ten layers of 256 numbers, each followed by `relu` (a function that turns
+# negative numbers into 0; lesson 2 says what for). What comes out of a layer are its *activations*. Watch how large they
+# become, measured by the root of their mean square.
 
 # %%
 WIDTH, LAYERS = 256, 10
@@ -198,11 +212,13 @@ assert exploding[-1] > 1e10
 #
 # $$z = \sum_{k=1}^{n} x_k w_k .$$
 #
-# The $w_k$ are random and independent with mean 0, so the terms do not pull in one direction, but their variances add up:
+# The $w_k$ are random, as often positive as negative. So the terms partly cancel, and the sum is nowhere near $n$ times a
+# term. What adds up are the mean squares (a bar means "on average"):
 #
 # $$\overline{z^2} = n \cdot \overline{x^2} \cdot \overline{w^2} .$$
 #
-# With $\overline{w^2} = 1$ the numbers grow by $\sqrt{n}$ in a layer: here by 16. Then `relu` throws away the negative
+# (Multiply out $z^2$: the products of two *different* terms are as often positive as negative and average to 0, and the
+# $n$ squares remain.) With $\overline{w^2} = 1$ the numbers grow by $\sqrt{n}$ in a layer: here by 16. Then `relu` throws away the negative
 # half, which halves the mean square. So a layer multiplies the size by $\sqrt{n/2} \approx 11.3$, and ten layers by
 # $11.3^{10}$.
 
@@ -211,12 +227,13 @@ print("measured", round(exploding[0], 2), " expected", round(math.sqrt(WIDTH / 2
 assert abs(exploding[0] / math.sqrt(WIDTH / 2) - 1) < 0.05
 
 # %% [markdown]
-# The cure stands in the formula. For the size to stay as it is, we need $n \cdot \overline{w^2} / 2 = 1$, so the weights
-# must be drawn with the standard deviation
+# The cure stands in the formula. For the size to stay as it is, we need $n \cdot \overline{w^2} / 2 = 1$. The numbers of
+# `randn` have the mean square 1, so multiply them by
 #
 # $$\sqrt{\frac{2}{n}} .$$
 #
-# This is the **Kaiming** scale. Beside it we try $0.01$, which looks harmlessly small.
+# This is the **Kaiming** scale. (The root of the mean square of numbers around 0 is also called their *standard
+# deviation*.) Beside it we try $0.01$, which looks harmlessly small.
 
 # %%
 by_scale = {
@@ -224,6 +241,8 @@ by_scale = {
     "randn × sqrt(2/n)": sizes_on_the_way(math.sqrt(2 / WIDTH)),
     "randn × 0.01": sizes_on_the_way(0.01),
 }
+assert 0.5 < by_scale["randn × sqrt(2/n)"][-1] < 2
+assert by_scale["randn × 0.01"][-1] < 1e-6
 curves(
     range(1, LAYERS + 1),
     {"size of the activations": by_scale},
@@ -233,12 +252,9 @@ curves(
     size=(5.6, 3.2),
 )
 
-# %%
-assert 0.5 < by_scale["randn × sqrt(2/n)"][-1] < 2
-assert by_scale["randn × 0.01"][-1] < 1e-6
-
 # %% [markdown]
-# One scale explodes, one dies out, one stays level. (The vertical axis is logarithmic: each line of the grid is a factor.)
+# One scale explodes, one dies out, one stays level. (The vertical axis is logarithmic: from one line of the grid to the
+# next is a factor of 1,000.)
 # Too small is as bad as too large: a signal of $10^{-9}$ tells the last layer nothing about the picture.
 #
 # Here is the same seen from inside: how the numbers before `relu` are spread in layers 1, 5 and 10.
@@ -268,15 +284,16 @@ spreads(
 )
 
 # %% [markdown]
-# On the left all three layers see numbers of nearly the same spread. In the middle, where the 2 was forgotten, each layer sees
-# a narrower heap. On the right layer 10 sees almost nothing but zeros.
+# On the left all three layers see numbers of nearly the same spread. In the middle, where the 2 was forgotten, each layer
+# sees a narrower heap. On the right layer 10 sees almost nothing but zeros.
 #
-# The rule is built in, under its author's name; the argument says which nonlinearity follows.
+# The rule is built in, under its author's first name; the argument says which function follows the layer.
 
 # %%
 ready = torch.empty(784, 128)
-# layers keep their weights as (out, in), hence the .T
-torch.nn.init.kaiming_normal_(ready.T, nonlinearity="relu")
+torch.nn.init.kaiming_normal_(
+    ready.T, nonlinearity="relu"
+)  # it wants a matrix (outputs, inputs), hence the .T
 print(f"its spread {ready.std().item():.4f}, sqrt(2 / 784) = {math.sqrt(2 / 784):.4f}")
 assert abs(ready.std().item() - math.sqrt(2 / 784)) < 1e-3
 
@@ -285,39 +302,80 @@ assert abs(ready.std().item() - math.sqrt(2 / 784)) < 1e-3
 #
 # ## Exercises
 #
-# Put your answer in place of `None` and run the cell. A wrong answer is told why. Each exercise is followed by a solution.
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
 #
 # **1.** How many parameters does a network 784-256-64-10 have, with biases?
 
+
+# %% tags=["check"]
+def check_parameters(count):
+    without_biases = 784 * 256 + 256 * 64 + 64 * 10
+    return check(
+        "parameters",
+        count,
+        without_biases + 256 + 64 + 10,
+        hints={
+            without_biases: "These are the weights. Each layer also has a bias for each of its outputs."
+        },
+    )
+
+
 # %%
 count = None
-without_biases = 784 * 256 + 256 * 64 + 64 * 10
-check(
-    "parameters",
-    count,
-    without_biases + 256 + 64 + 10,
-    hints={without_biases: "These are the weights. Each layer also has a bias for each of its outputs."},
-)
+check_parameters(count)
 
 # %% tags=["solution"]
 count = (784 * 256 + 256) + (256 * 64 + 64) + (64 * 10 + 10)
-assert check("parameters", count, sum(n * m + m for n, m in [(784, 256), (256, 64), (64, 10)]))
+assert check_parameters(count)
 
 # %% [markdown]
 # **2.** `y = torch.zeros(2, 3, 4)`. What are its strides, as a tuple? Think of how many places you walk to reach the next
 # block, the next row, the next column.
 
+
+# %% tags=["check"]
+def check_strides(strides):
+    return check(
+        "strides", strides, torch.zeros(2, 3, 4).stride(), hints=[((2, 3, 4), "That is the shape.")]
+    )
+
+
 # %%
 strides = None
-check("strides", strides, torch.zeros(2, 3, 4).stride(), hints=[((2, 3, 4), "That is the shape.")])
+check_strides(strides)
 
 # %% tags=["solution"]
 strides = (12, 4, 1)  # a block is 3 × 4 numbers, a row is 4
-assert check("strides", strides, torch.zeros(2, 3, 4).stride())
+assert check_strides(strides)
 
 # %% [markdown]
 # **3.** Write `place(tensor, index)`: where in the storage an entry lies. It should work for any number of dimensions and
 # for views too.
+
+
+# %% tags=["check"]
+def check_place(place):
+    def by_memory(tensor, index):
+        """The right answer, found by looking into the memory itself."""
+        entry = tensor[index]
+        return (entry.data_ptr() - tensor.untyped_storage().data_ptr()) // tensor.element_size()
+
+    samples = [
+        (x, (1, 2)),
+        (x.T, (1, 2)),
+        (x[:, 1::2], (2, 1)),
+        (torch.zeros(2, 3, 4), (1, 2, 3)),
+        (x[1], (3,)),
+    ]
+    hints = [
+        (
+            lambda tensor, index: sum(i * s for i, s in zip(index, tensor.stride(), strict=True)),
+            "A view need not begin at the first place of the storage: the offset is missing.",
+        ),
+        (lambda tensor, index: tensor[index].item(), "That is the entry itself, not its place."),
+    ]
+    return check_function("place", place, by_memory, *samples, hints=hints)
 
 
 # %%
@@ -325,28 +383,17 @@ def place(tensor, index):
     return None
 
 
-def by_memory(tensor, index):
-    """The right answer, found by looking into the memory itself."""
-    entry = tensor[index]
-    return (entry.data_ptr() - tensor.untyped_storage().data_ptr()) // tensor.element_size()
-
-
-samples = [
-    (x, (1, 2)),
-    (x.T, (1, 2)),
-    (x[:, 1::2], (2, 1)),
-    (torch.zeros(2, 3, 4), (1, 2, 3)),
-    (x[1], (3,)),
-]
-check_function("place", place, by_memory, *samples)
+check_place(place)
 
 
 # %% tags=["solution"]
 def place(tensor, index):
-    return tensor.storage_offset() + sum(i * stride for i, stride in zip(index, tensor.stride(), strict=True))
+    return tensor.storage_offset() + sum(
+        i * stride for i, stride in zip(index, tensor.stride(), strict=True)
+    )
 
 
-assert check_function("place", place, by_memory, *samples)
+assert check_place(place)
 
 # %% [markdown]
 # **4.** `a = torch.zeros(3, 4)`, then each line below writes into something made of `a`. How many of them change `a`?
@@ -360,32 +407,58 @@ assert check_function("place", place, by_memory, *samples)
 # (a + 0)[1, 1] = 1
 # ```
 
+
+# %% tags=["check"]
+def check_writes_that_arrive(changes):
+    a = torch.zeros(3, 4)
+    a[0][1] = 1
+    a.T[2, 2] = 1
+    a.clone()[0, 0] = 1
+    a.reshape(12)[5] = 1
+    a.T.reshape(12)[0] = 1
+    (a + 0)[1, 1] = 1
+    return check(
+        "writes that arrive",
+        changes,
+        int(a.sum().item()),
+        hints={
+            4: "Can `a.T` be laid flat without a copy? The lesson has a cell about it.",
+            2: "`a.reshape(12)` of a table that lies in order needs no copy.",
+        },
+    )
+
+
 # %%
 changes = None
-a = torch.zeros(3, 4)
-a[0][1] = 1
-a.T[2, 2] = 1
-a.clone()[0, 0] = 1
-a.reshape(12)[5] = 1
-a.T.reshape(12)[0] = 1
-(a + 0)[1, 1] = 1
-check(
-    "writes that arrive",
-    changes,
-    int(a.sum().item()),
-    hints={
-        4: "Can `a.T` be laid flat without a copy? The lesson has a cell about it.",
-        2: "`a.reshape(12)` of a table that lies in order needs no copy.",
-    },
-)
+check_writes_that_arrive(changes)
 
 # %% tags=["solution"]
 changes = 3  # the first, the second and the fourth; the others write into copies
-assert check("writes that arrive", changes, int(a.sum().item()))
+assert check_writes_that_arrive(changes)
 
 # %% [markdown]
-# **5.** With `tanh` instead of `relu`, nothing is thrown away as long as the numbers are small. Which standard deviation
-# keeps the size then? Write it as a function of `n`, the number of inputs.
+# **5.** Another function that may follow a layer is `tanh`. It leaves small numbers nearly as they are, positive and
+# negative, so nothing is thrown away. By what must `randn` be multiplied then to keep the size? Write it as a function of
+# `n`, the number of inputs.
+
+
+# %% tags=["check"]
+def check_scale_before_tanh(tanh_scale):
+    def by_trying(n):
+        """Measure how much one layer enlarges, and undo it."""
+        torch.manual_seed(0)
+        return 1 / (torch.randn(500, n) @ torch.randn(n, 200)).std().item()
+
+    hints = [
+        (
+            lambda n: math.sqrt(2 / n),
+            "That is the scale for relu; the 2 stands for the half that it throws away.",
+        ),
+        (lambda n: 1 / n, "The mean squares add up: n · w² = 1, so w is a root."),
+    ]
+    return check_function(
+        "scale before tanh", tanh_scale, by_trying, 100, 784, hints=hints, atol=1e-3
+    )
 
 
 # %%
@@ -393,13 +466,7 @@ def tanh_scale(n):
     return None
 
 
-def by_trying(n):
-    """Measure how much one layer enlarges, and undo it."""
-    torch.manual_seed(0)
-    return 1 / (torch.randn(500, n) @ torch.randn(n, 200)).std().item()
-
-
-check_function("scale before tanh", tanh_scale, by_trying, 100, 784, atol=1e-3)
+check_scale_before_tanh(tanh_scale)
 
 
 # %% tags=["solution"]
@@ -407,10 +474,11 @@ def tanh_scale(n):
     return math.sqrt(1 / n)  # n · w² = 1: no half is lost
 
 
-assert check_function("scale before tanh", tanh_scale, by_trying, 100, 784, atol=1e-3)
+assert check_scale_before_tanh(tanh_scale)
 
 # %% [markdown]
-# **6.** A question to take along: weights that are all equal, say all 0.05, have a perfectly good size. What goes wrong?
+# **6.** A question to take along: weights that are all equal, say all 0.05, have a perfectly good size. What goes wrong
+# when training begins to change them, step by step?
 
 # %%
 predict(
@@ -424,7 +492,8 @@ predict(
 )
 
 # %% [markdown]
-# Here is that training step. (Lessons 3 and 4 explain its middle lines.)
+# Here is that training step. (Lessons 3 and 4 explain its middle lines.) The first five hidden numbers of each of three
+# pictures afterwards:
 
 # %%
 V1 = torch.full((784, 128), 0.05, requires_grad=True)

@@ -7,6 +7,8 @@
 # - follow the shapes through it, and read the error when they do not fit;
 # - say what `relu`, `sigmoid` and `tanh` do to a number, and to the gradient that will come back through them;
 # - turn scores into probabilities with `softmax`.
+#
+# You need Python and the product of two matrices. What a tensor is and how its shape reads is lesson 1.
 
 # %%
 import tinygrad_edu as torch
@@ -36,12 +38,14 @@ assert torch.allclose(z, x @ w + b)
 # %% [markdown]
 # `@` is the matrix product; for two lines of numbers it is the dot product, which is just this sum.
 #
-# The neuron's graph, as the engine sees it. Each box is an operation or a number that goes in.
+# The same as a picture. The boxes on the left are the numbers that go in, the rounded ones operations. The picture is drawn from what the
+# engine notes while it computes. It takes notes only for tensors that `requires_grad_()` has marked, those that are to be
+# trained: here the weights and the bias. What the notes are good for is the matter of lesson 4.
 
 # %%
 w.requires_grad_()
 b.requires_grad_()
-viz.graph(x @ w + b, direction="right")
+viz.graph(x @ w + b, direction="right", rules=False)
 
 # %% [markdown]
 # ## One layer: many neurons at once
@@ -57,9 +61,9 @@ W = torch.randn(3, 4)
 b = torch.randn(4)
 
 z = x @ W + b
-print(z)
-for j in range(4):  # neuron j has column j
-    assert torch.allclose(z[j], x @ W[:, j] + b[j])
+print("all at once  ", z)
+print("one by one   ", torch.stack([x @ W[:, j] + b[j] for j in range(4)]))  # neuron j has column j
+assert torch.allclose(z[2], x @ W[:, 2] + b[2])
 
 # %% [markdown]
 # ## Many samples at once
@@ -96,17 +100,17 @@ except RuntimeError as error:
 # %% [markdown]
 # Errors like this one will be your daily bread. Read the two shapes in it, and ask which of your tensors has which.
 #
-# There is a worse case than an error: shapes that fit by accident. Here a network's five
-# outputs stand in a column, and the five targets in a line.
+# There is a worse case than an error: shapes that fit by accident. Here the five answers of a network stand in a column,
+# and the five right answers, from which we subtract them, in a line.
 
 # %%
 column = torch.zeros(5, 1)
-targets = torch.zeros(5)
-print(tuple((column - targets).shape))
+line = torch.zeros(5)
+print(tuple((column - line).shape))
 
 # %% [markdown]
-# Five differences were wanted and 25 came out, without a word: (5, 1) and (5,) broadcast to (5, 5). When a loss behaves
-# strangely, print shapes first.
+# Five differences were wanted and 25 came out, without a word: the column was repeated five times to the right and the
+# line five times downwards, so that they fit. When a result looks strange, print shapes first.
 #
 # ## Nonlinearities
 #
@@ -116,11 +120,15 @@ print(tuple((column - targets).shape))
 
 # %%
 first, second = torch.randn(3, 4), torch.randn(4, 2)
-assert torch.allclose((X @ first) @ second, X @ (first @ second), atol=1e-5)
+two_layers, one_layer = (X @ first) @ second, X @ (first @ second)
+print("the first sample through both layers:", two_layers[0])
+print("and through one matrix:              ", one_layer[0])
+assert torch.allclose(two_layers, one_layer, atol=1e-5)
 
 # %% [markdown]
-# So every layer is followed by a function that is not a straight line. Three of them, each with its slope, which we get
-# from the engine:
+# So every layer but the last is followed by a function that is not a straight line, a *nonlinearity*. Here are three,
+# each with its *slope*: how much the value grows, per step, when $z$ grows a little. The engine computes slopes. After
+# `backward()` they are in `points.grad`, one for each point. (Lessons 4 and 5 show how it does that.)
 
 # %%
 grid = torch.linspace(-5, 5, 201)
@@ -139,11 +147,9 @@ shown = {
     "sigmoid": with_slope(torch.sigmoid),
     "tanh": with_slope(torch.tanh),
 }
-curves(grid, shown, "z")
-
-# %%
 assert shown["sigmoid"]["slope"].max().item() == 0.25
 assert shown["tanh"]["slope"].max().item() == 1.0
+curves(grid, shown, "z")
 
 # %% [markdown]
 # | | formula | slope | good for |
@@ -152,8 +158,9 @@ assert shown["tanh"]["slope"].max().item() == 1.0
 # | `sigmoid` | $\sigma(z) = 1 / (1 + e^{-z})$ | $\sigma (1 - \sigma)$, at most 0.25 | a probability, yes or no |
 # | `tanh` | $(e^z - e^{-z}) / (e^z + e^{-z})$ | $1 - \tanh^2$, at most 1 | values from −1 to 1 |
 #
-# Why the slopes matter already now: on the way back, a gradient is multiplied by the slope of every nonlinearity it
-# passes. Through ten sigmoids at their very best it is multiplied by $0.25^{10}$, about a millionth. Through `relu` it
+# Why do the slopes matter? A network learns by asking how its result would change if one of its weights did. The answer,
+# the *gradient*, is carried from the result back to the weights, and is multiplied by the slope of every nonlinearity on
+# its way. Through ten sigmoids at their very best it is multiplied by $0.25^{10}$, about a millionth. Through `relu` it
 # passes whole, or not at all.
 
 # %%
@@ -162,7 +169,9 @@ print("ten sigmoids:", 0.25**10)
 # %% [markdown]
 # ## The network: 784-128-10
 #
-# A handful of lines. The weights have the scale of lesson 1, $\sqrt{2/n}$; the biases begin at zero.
+# It reads pictures of 28 × 28 = 784 pixels, makes 128 numbers of its own out of each, the *hidden layer*, and of these ten
+# scores, one for each digit. A handful of lines. The weights are random, of the size that lesson 1 has found, $\sqrt{2/n}$
+# for $n$ inputs; the biases begin at zero.
 
 # %%
 torch.manual_seed(0)
@@ -255,6 +264,7 @@ assert torch.allclose(torch.softmax(three, 0), torch.softmax(three + 100, 0))
 points = grid.clone().requires_grad_()
 shares = torch.softmax(torch.stack([points, torch.ones(201), torch.zeros(201)], dim=1), dim=1)
 names = ["the moving score", "score 1", "score 0"]
+# torch.autograd.grad gives slopes too: of each probability, at each point
 slopes = [torch.autograd.grad(shares[:, k].sum(), points, retain_graph=True)[0] for k in range(3)]
 curves(
     grid,
@@ -267,15 +277,22 @@ curves(
 )
 
 # %% [markdown]
-# What one class wins, the others lose: the three slopes add up to zero. In a formula, where $[j = k]$ is 1 if the two are
-# the same class and 0 if not:
+# What one class wins, the others lose: the three slopes add up to zero. There is a formula for them. On its left stands
+# the slope of the probability $p_j$ when the score $s_k$ alone moves; $[j = k]$ is 1 if the two are the same class, and 0
+# if not:
 #
 # $$\frac{\partial p_j}{\partial s_k} = p_j \, ([j = k] - p_k) .$$
 
 # %%
+p = shares.detach()  # the same numbers, without the engine's notes
+print("where the moving score is 0, slopes", [round(slope[100].item(), 4) for slope in slopes])
+print(
+    "by the formula                     ",
+    [round((p[100, j] * ((j == 0) - p[100, 0])).item(), 4) for j in range(3)],
+)
 assert torch.allclose(sum(slopes), torch.zeros(201), atol=1e-6)
-assert torch.allclose(slopes[0], (shares[:, 0] * (1 - shares[:, 0])).detach(), atol=1e-6)
-assert torch.allclose(slopes[1], (-shares[:, 1] * shares[:, 0]).detach(), atol=1e-6)
+assert torch.allclose(slopes[0], p[:, 0] * (1 - p[:, 0]), atol=1e-6)
+assert torch.allclose(slopes[1], -p[:, 1] * p[:, 0], atol=1e-6)
 
 # %% [markdown]
 # With random weights the network knows nothing, and so its probabilities should be near 1/10 each. This is a good first
@@ -289,26 +306,56 @@ assert largest < 0.6
 # %% [markdown]
 # ## Exercises
 #
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
+#
 # **1.** `x` has shape (8, 20), and it goes into a layer of 50 neurons. What are the shapes of `W`, of `b` and of the
-# result? (The check asks a ready-made layer, which keeps its weights transposed.)
+# result of `x @ W + b`? Write each as a tuple.
+
+
+# %% tags=["check"]
+def check_shapes(answer):
+    hints = [
+        (
+            {"W": (50, 20), "b": (50,), "result": (8, 50)},
+            "W has a column for each neuron: (inputs, neurons).",
+        ),
+        ({"W": (20, 50), "b": (20,), "result": (8, 50)}, "Each neuron has one bias."),
+        (
+            {"W": (20, 50), "b": (8, 50), "result": (8, 50)},
+            "The bias belongs to the neuron and is the same for all rows.",
+        ),
+    ]
+    return check("shapes", answer, {"W": (20, 50), "b": (50,), "result": (8, 50)}, hints)
+
 
 # %%
 answer = {"W": None, "b": None, "result": None}
-linear = torch.nn.Linear(20, 50)
-right = {
-    "W": linear.weight.T.shape,
-    "b": linear.bias.shape,
-    "result": linear(torch.zeros(8, 20)).shape,
-}
-check("shapes", answer, right)
+check_shapes(answer)
 
 # %% tags=["solution"]
 answer = {"W": (20, 50), "b": (50,), "result": (8, 50)}
-assert check("shapes", answer, right)
+assert check_shapes(answer)
 
 # %% [markdown]
-# **2.** Write `layer(x, W, b)`: a linear layer followed by `relu`, with `@`, `+` and `torch.where` or `clamp`, but without
-# calling `relu`.
+# **2.** Write `layer(x, W, b)`: a linear layer followed by `relu`, but without calling `relu`. (`t.clamp(min=…)` raises
+# what is smaller, `torch.where(condition, a, b)` chooses entry by entry.)
+
+
+# %% tags=["check"]
+def check_layer(layer):
+    samples = [(X, W, b), (torch.randn(1, 3), W, b)]
+    hints = [
+        (
+            lambda x, W, b: x @ W + b,
+            "There are negative numbers in it: what would relu make of them?",
+        ),
+        (lambda x, W, b: torch.relu(x @ W) + b, "The bias belongs inside: first add it, then cut."),
+        (lambda x, W, b: (x @ W + b).clamp(max=0), "This keeps the negative half: min=, not max=."),
+    ]
+    return check_function(
+        "layer", layer, lambda x, W, b: torch.relu(x @ W + b), *samples, hints=hints
+    )
 
 
 # %%
@@ -316,8 +363,7 @@ def layer(x, W, b):
     return None
 
 
-samples = [(X, W, b), (torch.randn(1, 3), W, b)]
-check_function("layer", layer, lambda x, W, b: torch.relu(x @ W + b), *samples)
+check_layer(layer)
 
 
 # %% tags=["solution"]
@@ -325,10 +371,25 @@ def layer(x, W, b):
     return (x @ W + b).clamp(min=0)
 
 
-assert check_function("layer", layer, lambda x, W, b: torch.relu(x @ W + b), *samples)
+assert check_layer(layer)
 
 # %% [markdown]
 # **3.** Write `tanh` by means of `torch.sigmoid` alone. (Look at the two curves: one is the other, stretched and shifted.)
+
+
+# %% tags=["check"]
+def check_tanh(tanh):
+    hints = [
+        (
+            lambda z: 2 * torch.sigmoid(z) - 1,
+            "From −1 to 1, as it should, but not steep enough at 0: tanh has the slope 1.",
+        ),
+        (
+            lambda z: torch.sigmoid(2 * z),
+            "As steep as needed, but from 0 to 1: tanh goes from −1 to 1.",
+        ),
+    ]
+    return check_function("tanh", tanh, torch.tanh, grid, hints=hints)
 
 
 # %%
@@ -336,7 +397,7 @@ def tanh(z):
     return None
 
 
-check_function("tanh", tanh, torch.tanh, grid)
+check_tanh(tanh)
 
 
 # %% tags=["solution"]
@@ -344,11 +405,30 @@ def tanh(z):
     return 2 * torch.sigmoid(2 * z) - 1
 
 
-assert check_function("tanh", tanh, torch.tanh, grid, because="tanh(z) = 2 σ(2z) − 1.")
+assert check_tanh(tanh)
 
 # %% [markdown]
 # **4.** The slope of the sigmoid at any point can be computed from its value there, without another `exp`. Write
 # `sigmoid_slope(value)`. The check asks the engine.
+
+
+# %% tags=["check"]
+def check_sigmoid_slope(sigmoid_slope):
+    def slope_by_engine(value):
+        """The slope where the sigmoid has this value."""
+        z = torch.log(value / (1 - value)).requires_grad_()
+        torch.sigmoid(z).sum().backward()
+        return z.grad
+
+    hints = [
+        (
+            lambda value: torch.sigmoid(value) * (1 - torch.sigmoid(value)),
+            "`value` is the sigmoid's value already; do not take its sigmoid again.",
+        ),
+        (lambda value: 1 - value**2, "That is the slope of tanh."),
+    ]
+    values = torch.linspace(0.05, 0.95, 19)
+    return check_function("sigmoid's slope", sigmoid_slope, slope_by_engine, values, hints=hints)
 
 
 # %%
@@ -356,14 +436,7 @@ def sigmoid_slope(value):
     return None
 
 
-def slope_by_engine(value):
-    """The slope where the sigmoid has this value."""
-    z = torch.log(value / (1 - value)).requires_grad_()
-    torch.sigmoid(z).sum().backward()
-    return z.grad
-
-
-check_function("sigmoid's slope", sigmoid_slope, slope_by_engine, torch.linspace(0.05, 0.95, 19))
+check_sigmoid_slope(sigmoid_slope)
 
 
 # %% tags=["solution"]
@@ -371,11 +444,23 @@ def sigmoid_slope(value):
     return value * (1 - value)
 
 
-assert check_function("sigmoid's slope", sigmoid_slope, slope_by_engine, torch.linspace(0.05, 0.95, 19))
+assert check_sigmoid_slope(sigmoid_slope)
 
 # %% [markdown]
 # **5.** Softmax over two classes is a sigmoid. Of what? Write the probability of class 0 as `torch.sigmoid(...)` of the
 # two scores, a tensor of shape (B, 2).
+
+
+# %% tags=["check"]
+def check_two_classes(first_of_two):
+    def right(scores):
+        return torch.softmax(scores, dim=1)[:, 0]
+
+    hints = [
+        (lambda s: torch.sigmoid(s[:, 1] - s[:, 0]), "That is the probability of class 1."),
+        (lambda s: torch.sigmoid(s[:, 0]), "The other score counts too: only differences matter."),
+    ]
+    return check_function("two classes", first_of_two, right, torch.randn(6, 2), hints=hints)
 
 
 # %%
@@ -383,7 +468,7 @@ def first_of_two(scores):
     return None
 
 
-check_function("two classes", first_of_two, lambda s: torch.softmax(s, 1)[:, 0], torch.randn(6, 2))
+check_two_classes(first_of_two)
 
 
 # %% tags=["solution"]
@@ -391,26 +476,32 @@ def first_of_two(scores):
     return torch.sigmoid(scores[:, 0] - scores[:, 1])
 
 
-assert check_function("two classes", first_of_two, lambda s: torch.softmax(s, 1)[:, 0], torch.randn(6, 2))
+assert check_two_classes(first_of_two)
 
 # %% [markdown]
 # **6.** How many multiplications does one picture cost in this network? Count those of the two matrix products.
 
+
+# %% tags=["check"]
+def check_multiplications(multiplications):
+    return check(
+        "multiplications",
+        multiplications,
+        W1.numel() + W2.numel(),
+        hints={
+            W1.numel(): "That is the first layer alone.",
+            101_770: "A bias is added, not multiplied.",
+        },
+    )
+
+
 # %%
 multiplications = None
-check(
-    "multiplications",
-    multiplications,
-    W1.numel() + W2.numel(),
-    hints={
-        W1.numel(): "That is the first layer alone.",
-        101_770: "A bias is added, not multiplied.",
-    },
-)
+check_multiplications(multiplications)
 
 # %% tags=["solution"]
 multiplications = 784 * 128 + 128 * 10  # each weight is used once
-assert check("multiplications", multiplications, W1.numel() + W2.numel())
+assert check_multiplications(multiplications)
 
 # %% [markdown]
 # The network now has an opinion about every picture. The next lesson measures how wrong it is.

@@ -6,7 +6,10 @@
 # - apply the chain rule to a computation, one step at a time, from the loss back to every number in it;
 # - write the gradients of a matrix product, a bias, `relu` and cross-entropy, and use shapes to remember them;
 # - write all gradients of a two-layer network, and prove them in two ways;
-# - train a network without any autograd at all.
+# - train a network without any autograd (automatic gradients) at all.
+#
+# You need Python, the product of two matrices, and the derivatives of $x + y$, $x y$ and $x^2$. The network and its loss,
+# cross-entropy, are those of lessons 2 and 3; what is needed of them is said again.
 
 # %%
 import math
@@ -23,7 +26,8 @@ from tinygrad_edu.nn import functional as F
 # A gradient answers one question for one number: *if this number grows a little, how much does the loss grow?* A gradient
 # of 3 means: by three times as much. A negative one: the loss falls. Nothing more is behind the word.
 #
-# Here is the smallest network there is, one weight and one bias, and its loss:
+# Here is the smallest network there is, one weight and one bias, and its loss, the squared difference to the right answer
+# `y`. `requires_grad=True` marks the two numbers whose gradients we will ask the engine for:
 
 # %%
 x, y = torch.tensor(2.0), torch.tensor(1.0)
@@ -37,7 +41,8 @@ loss = d * d  # 16
 print("loss", loss.item())
 
 # %% [markdown]
-# One could find the gradient of `w` by trying: move it a little, and look.
+# One could find the gradient of `w` by trying: move it a little, and look. (`detach()` gives the bare number, without what
+# the engine has noted about it.)
 
 # %%
 h = 0.001
@@ -102,7 +107,7 @@ assert v.grad.item() == 7.0
 
 # %% [markdown]
 # The engine adds in one more place: gradients of a second `backward()` are added to those that are there. That is why
-# training loops set them to zero before each step.
+# programs that train set them to zero before each step.
 
 # %%
 (v * v + v).backward()
@@ -112,8 +117,9 @@ assert v.grad.item() == 14.0
 # %% [markdown]
 # ## Three rules for matrices
 #
-# Everything in our network is one of these. $G$ is always the gradient that arrives at the result: same shape as the
-# result, one number for each of its numbers.
+# Everything in our network is one of these. $\partial L / \partial W$ is the gradient of the loss $L$ for all numbers of
+# $W$ at once, in the shape of $W$. $G$ is always the gradient that arrives at the result of an operation: it has the shape
+# of the result, one number for each of its numbers.
 #
 # **Matrix product**, $Z = X W$ with shapes $(B, n) (n, m) = (B, m)$:
 #
@@ -129,6 +135,9 @@ assert v.grad.item() == 14.0
 # **Bias**, $Z = Y + b$: the bias is used in every row, so its gradient is the sum of $G$ over the rows.
 #
 # **relu**, $h = \max(z, 0)$: where $z$ was positive, the gradient passes; where it was not, it stops.
+#
+# All three at once, as the rule of a layer. It gets `g`, which is $G$, and what the layer got, and returns a gradient for
+# each of these three:
 
 # %%
 torch.manual_seed(0)
@@ -174,8 +183,8 @@ for rule in (with_a_mean, without_relu, transposed):
 # %% [markdown]
 # ## The whole network
 #
-# The network of the lessons before, 784-128-10, on a batch of 32. In double precision, so that the comparison is not
-# blurred by rounding.
+# The network of the lessons before, on a batch of 32: 784 pixels, 128 hidden numbers, 10 scores, and the cross-entropy
+# between these and the right classes. In double precision (`float64`), so that the comparison is not blurred by rounding.
 
 # %%
 torch.manual_seed(1)
@@ -194,6 +203,8 @@ def forward(x, y, W1, b1, W2, b2):
     scores = h @ W2 + b2
     return z1, h, scores, F.cross_entropy(scores, y)
 
+
+print("loss", forward(x, y, W1, b1, W2, b2)[-1].item())
 
 # %% [markdown]
 # And now back, in the opposite order, from the last line of the forward to the first. `d_something` is the gradient of the loss
@@ -222,7 +233,9 @@ def backward(x, y, W1, b1, W2, b2, z1, h, scores):
 
 
 z1, h, scores, loss = forward(x, y, W1, b1, W2, b2)
-by_hand = dict(zip(["W1", "b1", "W2", "b2"], backward(x, y, W1, b1, W2, b2, z1, h, scores), strict=True))
+by_hand = dict(
+    zip(["W1", "b1", "W2", "b2"], backward(x, y, W1, b1, W2, b2, z1, h, scores), strict=True)
+)
 for name, gradient in by_hand.items():
     print(f"d_{name} {tuple(gradient.shape)}")
 
@@ -307,7 +320,7 @@ viz.play(tiny_network)
 # %% [markdown]
 # ## Does it learn?
 #
-# The proof of a gradient is a loss that falls. 1,438 small pictures of digits, 8 × 8, a network 64-32-10, and no autograd
+# The proof of a gradient is a loss that falls when each parameter takes a small step against its own. 1,438 small pictures of digits, 8 × 8, a network 64-32-10, and no autograd
 # anywhere: `forward` and `backward` are the functions above, and a step is a subtraction.
 
 # %%
@@ -329,6 +342,9 @@ for _ in range(300):
     losses.append(loss.item())
 curves(range(300), {"loss": {"training": losses}}, "step", size=(4.8, 2.6))
 
+# %% [markdown]
+# Does it only know these pictures by heart? 359 others were kept back:
+
 # %%
 scores = forward(test.data.flatten(1).float() / 255, test.targets, *weights)[2]
 accuracy = (scores.argmax(1) == test.targets).float().mean().item()
@@ -339,23 +355,32 @@ assert losses[-1] < 0.3 and accuracy > 0.9
 # %% [markdown]
 # ## Exercises
 #
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
+#
 # **1.** `loss = (a * b + a) ** 2` with $a = 2$, $b = 3$. Find both gradients on paper.
+
+
+# %% tags=["check"]
+def check_two_gradients(gradient_a, gradient_b):
+    a, b = torch.tensor(2.0, requires_grad=True), torch.tensor(3.0, requires_grad=True)
+    ((a * b + a) ** 2).backward()
+    hints = [
+        ((48.0, 32.0), "`a` is used twice: in the product, and alone."),
+        ((4.0, 2.0), "That is how the bracket grows. The square multiplies it by 2 · 8."),
+        ((32.0, 16.0), "The square of 8 has the slope 2 · 8, not 8."),
+    ]
+    return check("two gradients", (gradient_a, gradient_b), (a.grad, b.grad), hints)
+
 
 # %%
 gradient_a, gradient_b = None, None
-a, b = torch.tensor(2.0, requires_grad=True), torch.tensor(3.0, requires_grad=True)
-((a * b + a) ** 2).backward()
-check(
-    "two gradients",
-    (gradient_a, gradient_b),
-    (a.grad, b.grad),
-    hints=[((48.0, 32.0), "`a` is used twice: in the product, and alone.")],
-)
+check_two_gradients(gradient_a, gradient_b)
 
 # %% tags=["solution"]
 gradient_a = 2 * 8 * (3 + 1)  # the square gives 2 · 8; a comes in with b and with 1
 gradient_b = 2 * 8 * 2
-assert check("two gradients", (gradient_a, gradient_b), (a.grad, b.grad))
+assert check_two_gradients(gradient_a, gradient_b)
 
 # %% [markdown]
 # **2.** Replace `relu` by `tanh`: write the rule of the layer. (Its slope is $1 - \tanh^2$.)
@@ -366,11 +391,31 @@ def tanh_layer(X, W, bias):
     return torch.tanh(X @ W + bias)
 
 
+# %% tags=["check"]
+def check_tanh_layer(tanh_layer_rule):
+    def without_slope(g, X, W, bias):
+        return g @ W.T, X.T @ g, g.sum(0)
+
+    def slope_of_input(g, X, W, bias):
+        return without_slope(g * (1 - (X @ W + bias) ** 2), X, W, bias)
+
+    hints = [
+        (without_slope, "On its way back g must pass tanh first: multiply it by the slope there."),
+        (
+            slope_of_input,
+            "The slope is 1 − tanh², the square of what comes out of tanh, not of what goes in.",
+        ),
+        (layer_rule, "That is the rule with relu."),
+    ]
+    return check_gradient("tanh layer", tanh_layer, [X, W, bias], tanh_layer_rule, hints)
+
+
+# %%
 def tanh_layer_rule(g, X, W, bias):
     return None
 
 
-check_gradient("tanh layer", tanh_layer, [X, W, bias], rule=tanh_layer_rule)
+check_tanh_layer(tanh_layer_rule)
 
 
 # %% tags=["solution"]
@@ -379,25 +424,45 @@ def tanh_layer_rule(g, X, W, bias):
     return g @ W.T, X.T @ g, g.sum(0)
 
 
-assert check_gradient("tanh layer", tanh_layer, [X, W, bias], rule=tanh_layer_rule)
+assert check_tanh_layer(tanh_layer_rule)
 
 # %% [markdown]
 # **3.** A *shortcut* adds the input to a layer's result, `x + relu(x @ W)`, with a square `W`. Write its rule. How many
 # ways lead from `x` to the result?
 
+
 # %%
-square = torch.randn(3, 3)
-
-
 def shortcut(X, W):
     return X + torch.relu(X @ W)
 
 
+# %% tags=["check"]
+def check_shortcut(shortcut_rule):
+    square = torch.randn(3, 3)
+
+    def one_way(g, X, W):
+        inner = g * (X @ W > 0)
+        return inner @ W.T, X.T @ inner
+
+    def without_relu(g, X, W):
+        return g + g @ W.T, X.T @ g
+
+    hints = [
+        (
+            one_way,
+            "Two ways lead from X to the result, and this is the one through the layer; add the other.",
+        ),
+        (without_relu, "relu lets a gradient pass only where its input was positive."),
+    ]
+    return check_gradient("shortcut", shortcut, [X, square], shortcut_rule, hints)
+
+
+# %%
 def shortcut_rule(g, X, W):
     return None
 
 
-check_gradient("shortcut", shortcut, [X, square], rule=shortcut_rule)
+check_shortcut(shortcut_rule)
 
 
 # %% tags=["solution"]
@@ -406,7 +471,7 @@ def shortcut_rule(g, X, W):
     return g + inner @ W.T, X.T @ inner
 
 
-assert check_gradient("shortcut", shortcut, [X, square], rule=shortcut_rule)
+assert check_shortcut(shortcut_rule)
 
 # %% [markdown]
 # The `g` that stands alone is why deep networks have shortcuts: however small the weights, the gradient comes through.
@@ -415,13 +480,20 @@ assert check_gradient("shortcut", shortcut, [X, square], rule=shortcut_rule)
 # `X * scale + shift`, as at the end of a normalisation layer. Shapes: (B, n), (n,), (n,).
 
 
+# %% tags=["check"]
+def check_scale_and_shift(scale_rule):
+    inputs = [X, torch.randn(3), torch.randn(3)]
+    return check_gradient(
+        "scale and shift", lambda X, scale, shift: X * scale + shift, inputs, rule=scale_rule
+    )
+
+
 # %%
 def scale_rule(g, X, scale, shift):
     return None
 
 
-inputs = [X, torch.randn(3), torch.randn(3)]
-check_gradient("scale and shift", lambda X, scale, shift: X * scale + shift, inputs, rule=scale_rule)
+check_scale_and_shift(scale_rule)
 
 
 # %% tags=["solution"]
@@ -429,11 +501,11 @@ def scale_rule(g, X, scale, shift):
     return g * scale, (g * X).sum(0), g.sum(0)
 
 
-assert check_gradient("scale and shift", lambda X, scale, shift: X * scale + shift, inputs, rule=scale_rule)
+assert check_scale_and_shift(scale_rule)
 
 # %% [markdown]
-# **5.** Write `backward_of_three`: the gradients of a three-layer network with two `relu`s. You are given everything from the
-# forward. Return `d_W1, d_W2, d_W3` (there are no biases).
+# **5.** Write `backward_of_three`: the gradients of a three-layer network with two `relu`s, whose loss is the cross-entropy
+# of its scores with `y`. Return those of `U1`, `U2` and `U3` (there are no biases).
 
 
 # %%
@@ -443,25 +515,30 @@ def forward_of_three(x, y, U1, U2, U3):
     return h1, h2, h2 @ U3
 
 
+# %% tags=["check"]
+def check_three_layers(backward_of_three):
+    def by_engine(x, y, *weights):
+        weights = [weight.clone().requires_grad_() for weight in weights]
+        return torch.autograd.grad(F.cross_entropy(forward_of_three(x, y, *weights)[2], y), weights)
+
+    torch.manual_seed(3)
+    sample = (
+        torch.randn(8, 6),
+        torch.randint(0, 4, (8,)),
+        torch.randn(6, 5),
+        torch.randn(5, 5),
+        torch.randn(5, 4),
+    )
+    return check_function("three layers", backward_of_three, by_engine, sample, atol=1e-5)
+
+
+# %%
 def backward_of_three(x, y, U1, U2, U3):
     h1, h2, scores = forward_of_three(x, y, U1, U2, U3)
     return None
 
 
-def by_engine(x, y, *weights):
-    weights = [weight.clone().requires_grad_() for weight in weights]
-    return torch.autograd.grad(F.cross_entropy(forward_of_three(x, y, *weights)[2], y), weights)
-
-
-torch.manual_seed(3)
-sample = (
-    torch.randn(8, 6),
-    torch.randint(0, 4, (8,)),
-    torch.randn(6, 5),
-    torch.randn(5, 5),
-    torch.randn(5, 4),
-)
-check_function("three layers", backward_of_three, by_engine, sample, atol=1e-5)
+check_three_layers(backward_of_three)
 
 
 # %% tags=["solution"]
@@ -475,7 +552,7 @@ def backward_of_three(x, y, U1, U2, U3):
     return x.T @ d_z1, d_U2, d_U3
 
 
-assert check_function("three layers", backward_of_three, by_engine, sample, atol=1e-5)
+assert check_three_layers(backward_of_three)
 
 # %% [markdown]
 # **6.** For the walk back, what has to be kept from the walk forward?

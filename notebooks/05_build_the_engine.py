@@ -42,6 +42,10 @@ _ = torch.manual_seed(5)
 #
 # We call $\partial L/\partial c$ simply `g`: the gradient that arrives. The rule of the product is then
 # `lambda g: (g * b, g * a)`, and every other operation has such a line.
+#
+# A gradient travels from the result back to the beginning. The only question is the order: a value may pass its gradient
+# on only when all that is to arrive at it has arrived. So it comes after everything that was made from it. Such an order
+# is called *topological*. Three pieces, then: `Value` remembers, `topological` finds the order, `backward` walks.
 
 
 # %%
@@ -58,7 +62,9 @@ class Value:
 
     def __mul__(self, other):
         other = as_value(other)
-        return Value(self.data * other.data, (self, other), lambda g: (g * other.data, g * self.data))
+        return Value(
+            self.data * other.data, (self, other), lambda g: (g * other.data, g * self.data)
+        )
 
     def tanh(self):
         out = math.tanh(self.data)
@@ -199,8 +205,8 @@ print("the broken walk passes on the neuron:", v1.grad, v2.grad, v3.grad)
 #
 # There is a simpler order than the recursive one. Values are made one after the other, and **a value can only be made
 # from values that are there already**. So number them as they are created; going back by falling numbers is
-# always right. No recursion either, which matters: a chain of a few thousand steps is ordinary (a recurrent network on
-# a long text), and Python stops a recursion at about a thousand.
+# always right. No recursion either, which matters: a chain of a few thousand steps is ordinary (a network that reads a
+# long text letter by letter), and Python stops a recursion at about a thousand.
 
 # %%
 chain = Value(1.0)
@@ -261,8 +267,8 @@ print("after one walk:", first, "  after two walks:", x.grad)
 assert (first, x.grad) == (18.0, 54.0)
 
 # %% [markdown]
-# Twice the gradient, $36$, would be the PyTorch convention (a leaf's `grad` sums over all `backward` calls until you
-# clear it). We got $54$: `u` still held its gradient from the first walk, and passed it on **again**. What a value
+# Twice the gradient, $36$, would be right by PyTorch's convention: a *leaf*, that is a value which no operation made, like
+# `x`, sums up what all `backward` calls bring until you clear it. We got $54$: `u` still held its gradient from the first walk, and passed it on **again**. What a value
 # collects *during* a walk and what a leaf keeps *after* it must not be the same place. Keep this in mind; the engine below
 # repairs it.
 
@@ -273,9 +279,9 @@ assert (first, x.grad) == (18.0, 54.0)
 #
 # 1. **An operation is a function on arrays with a rule for each argument.** A rule asks *by the names of its
 #    parameters* for what it needs, and only that is kept alive.
-# 2. **Nodes are numbered**, and a heap hands out the newest one that has a gradient waiting.
+# 2. **Nodes are numbered**, and a heap (a list that always hands out its smallest entry first; Python's `heapq`) hands
+#    out the newest one that has a gradient waiting.
 # 3. **What arrives is kept in a dictionary of the walk**, not in the nodes. Only leaves keep a gradient.
-
 
 # %%
 clock = itertools.count(1).__next__
@@ -319,7 +325,9 @@ def op(forward, **rules):
         if wanted:
             asks = [list(inspect.signature(rule).parameters)[1:] for rule, _ in wanted]
             kept = [[known[ask] for ask in asked] for asked in asks]
-            result.node = Node([r for r, _ in wanted], [edge for _, edge in wanted], kept, result.data.shape)
+            result.node = Node(
+                [r for r, _ in wanted], [edge for _, edge in wanted], kept, result.data.shape
+            )
         return result
 
     return call
@@ -376,14 +384,11 @@ def by_counting(g, shape):
     return result
 
 
-rng = np.random.default_rng(0)
-samples = [
-    (rng.standard_normal((4, 3)), (3,)),
-    (rng.standard_normal((4, 3)), (4, 1)),
-    (rng.standard_normal((2, 4, 3)), (1, 3)),
-    (rng.standard_normal((4, 3)), (4, 3)),
-    (rng.standard_normal((4, 3)), ()),
-]
+# %% tags=["check"]
+def check_unbroadcast(unbroadcast):
+    shapes = [((4, 3), (3,)), ((4, 3), (4, 1)), ((2, 4, 3), (1, 3)), ((4, 3), (4, 3)), ((4, 3), ())]
+    samples = [(np.random.default_rng(0).standard_normal(long), short) for long, short in shapes]
+    return check_function("unbroadcast", unbroadcast, by_counting, *samples)
 
 
 # %%
@@ -391,7 +396,7 @@ def unbroadcast(g, shape):
     raise NotImplementedError
 
 
-check_function("unbroadcast", unbroadcast, by_counting, *samples)
+check_unbroadcast(unbroadcast)
 
 
 # %% tags=["solution"]
@@ -402,13 +407,13 @@ def unbroadcast(g, shape):
     return g.sum(stretched, keepdims=True)
 
 
-assert check_function("unbroadcast", unbroadcast, by_counting, *samples)
-
+assert check_unbroadcast(unbroadcast)
 
 # %% [markdown]
 # Now the engine is complete. A two-layer network on it, and the same on the package; the gradients must be equal.
 
 # %%
+rng = np.random.default_rng(0)
 data = {"X": (4, 2), "W1": (2, 5), "b1": (5,), "W2": (5, 1), "b2": (1,)}
 data = {name: rng.standard_normal(shape) for name, shape in data.items()}
 
@@ -464,7 +469,7 @@ for name, fit in wrong_fits.items():
 
 # %% [markdown]
 # A numerical check finds all of them. This package's check goes one step further and says *what kind* of mistake it
-# looks like: it compares the wrong Jacobian with the patterns that known mistakes leave behind. Here is a bias whose rule
+# looks like: it compares the wrong gradients with the patterns that known mistakes leave behind. Here is a bias whose rule
 # forgets the sum:
 
 
@@ -687,44 +692,56 @@ for what, (home, name, old, new) in breaks.items():
         found[what, test.__name__] = result
         print(f"   {test.__name__:8} {result}")
 
+assert found["the order", "tree"] == found["the order", "biased"] == "passes"
+assert found["the sum where gradients meet", "tree"] == "passes"
+assert found["the sum over broadcast axes", "diamond"] == "passes"
+assert found["the order", "diamond"] != "passes" != found["the sum where gradients meet", "diamond"]
+assert "missing sum over the broadcast axis 0" in found["the sum over broadcast axes", "biased"]
+assert outcome(diamond, point) == "passes"  # all is whole again
+
 # %% [markdown]
 # Each mistake is found by exactly one of the three tests, and the other two are blind to it. That is the point of the
 # exercise: *a test only finds what its sample can show.* (When the order is wrong, the package's node `u` runs as
 # soon as a part of its gradient is there, and once more for the rest.)
 
-# %%
-assert found["the order", "tree"] == found["the order", "biased"] == "passes" != found["the order", "diamond"]
-assert found["the sum where gradients meet", "tree"] == "passes" != found["the sum where gradients meet", "diamond"]
-assert "missing sum over the broadcast axis 0" in found["the sum over broadcast axes", "biased"]
-assert found["the sum over broadcast axes", "diamond"] == "passes"
-assert outcome(diamond, point) == "passes"  # all is whole again
-
 # %% [markdown]
 # ## Exercises
+#
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
 #
 # **2. Where gradients meet.** Write the step of the walk in which a gradient `g` arrives for `node`: put it into the dictionary
 # `arrived`, where another one may be waiting already. One trap is hidden here. The rule of a sum hands *the same array* to both
 # of its inputs, so the check does that too.
 
 
-# %%
-def with_deliveries(deliver):
-    """What is waiting after three deliveries; the first two are one and the same array."""
-    arrived, shared = {}, np.array([1.0, 1.0])
-    deliver(arrived, "x", shared)
-    deliver(arrived, "y", shared)
-    deliver(arrived, "x", np.array([10.0, 20.0]))
-    return {name: g.tolist() for name, g in arrived.items()} or None
+# %% tags=["check"]
+def check_deliver(deliver):
+    def with_deliveries(deliver):
+        """What is waiting after three deliveries; the first two are one and the same array."""
+        arrived, shared = {}, np.array([1.0, 1.0])
+        deliver(arrived, "x", shared)
+        deliver(arrived, "y", shared)
+        deliver(arrived, "x", np.array([10.0, 20.0]))
+        return {name: g.tolist() for name, g in arrived.items()} or None
 
-
-right = {"x": [11.0, 21.0], "y": [1.0, 1.0]}
-hints = [
-    ({"x": [10.0, 20.0], "y": [1.0, 1.0]}, "The second gradient of x has overwritten the first."),
-    (
-        {"x": [11.0, 21.0], "y": [11.0, 21.0]},
-        "y has changed as well: += writes into the array, and y holds the same one. a + b makes a new array.",
-    ),
-]
+    hints = [
+        (
+            {"x": [10.0, 20.0], "y": [1.0, 1.0]},
+            "The second gradient of x has overwritten the first.",
+        ),
+        (
+            {"x": [11.0, 21.0], "y": [11.0, 21.0]},
+            "y has changed as well: += writes into the array, and y holds the same one. "
+            "a + b makes a new array.",
+        ),
+    ]
+    because = (
+        "Now look at `summed` in the package's walk: it remembers which sums are its own, "
+        "and adds in place only to these."
+    )
+    right = {"x": [11.0, 21.0], "y": [1.0, 1.0]}
+    return check("deliver", with_deliveries(deliver), right, hints, because=because)
 
 
 # %%
@@ -732,7 +749,7 @@ def deliver(arrived, node, g):
     return None
 
 
-check("deliver", with_deliveries(deliver), right, hints)
+check_deliver(deliver)
 
 
 # %% tags=["solution"]
@@ -740,30 +757,30 @@ def deliver(arrived, node, g):
     arrived[node] = arrived[node] + g if node in arrived else g
 
 
-because = (
-    "Now look at `summed` in the package's walk: it remembers which sums are its own, and adds in place only to these."
-)
-assert check("deliver", with_deliveries(deliver), right, hints, because=because)
+assert check_deliver(deliver)
 
 # %% [markdown]
 # **3. The order by numbers.** Write `newest_first(root)` for a graph of `Node`s: the list of all nodes behind (and with)
 # `root`, by falling `number`. No recursion.
 
 
-# %%
-def numbers_of(function):
-    """The numbers that the function lists for a diamond, counted from its first node."""
-    x = Array(np.ones(2), requires_grad=True)
-    u = mul(x, 3.0)
-    y = add(u, mul(u, u))
-    return [node.number - x.node.number for node in function(y.node) or ()] or None
+# %% tags=["check"]
+def check_newest_first(newest_first):
+    def numbers_of(function):
+        """The numbers that the function lists for a diamond, counted from its first node."""
+        x = Array(np.ones(2), requires_grad=True)
+        u = mul(x, 3.0)
+        y = add(u, mul(u, u))
+        return [node.number - x.node.number for node in function(y.node) or ()] or None
 
-
-hints = [
-    ([3, 2, 1, 1, 0], "A node is listed twice: remember which you have seen."),
-    ([3, 1, 2, 0], "This is the order in which they are met, not that of their numbers."),
-    ([3, 2, 1], "The leaf is missing: it has a node too."),
-]
+    hints = [
+        ([3, 2, 1, 1, 0], "A node is listed twice: remember which you have seen."),
+        ([3, 1, 2, 0], "This is the order in which they are met, not that of their numbers."),
+        ([3, 2, 1], "The leaf is missing: it has a node too."),
+        ([0, 1, 2, 3], "That is the order forwards: oldest first."),
+    ]
+    because = "Your chain of 5000 steps would now be no problem."
+    return check("newest first", numbers_of(newest_first), [3, 2, 1, 0], hints, because=because)
 
 
 # %%
@@ -771,7 +788,7 @@ def newest_first(root):
     return None
 
 
-check("newest first", numbers_of(newest_first), [3, 2, 1, 0], hints)
+check_newest_first(newest_first)
 
 
 # %% tags=["solution"]
@@ -785,11 +802,63 @@ def newest_first(root):
     return sorted(seen, key=lambda node: -node.number)
 
 
-because = "Your chain of 5000 steps would now be no problem."
-assert check("newest first", numbers_of(newest_first), [3, 2, 1, 0], hints, because=because)
+assert check_newest_first(newest_first)
 
 # %% [markdown]
-# **4. A rule of your own.** The *sigmoid* $\sigma(x) = 1 / (1 + e^{-x})$ has the derivative $\sigma (1 - \sigma)$. Write its
+# **4. The whole walk.** Put the three pieces together that you have written: `my_walk(root)` carries a gradient of ones from
+# the `Array` `root` to the leaves. Go through `newest_first(root.node)`. Each node takes what has arrived for it, runs
+# its rules, lets `unbroadcast` bring each result to the shape of the `edge`, and hands it on with `deliver`. A leaf (its
+# `owner` is not None) keeps in `owner.grad` what arrives.
+
+
+# %% tags=["check"]
+def check_my_walk(my_walk):
+    def gradients(walk, build):
+        """What a walk leaves in x and b."""
+        x, b = (
+            Array(np.array([[0.3, -0.2, 0.1]] * 4), True),
+            Array(np.array([0.5, 1.0, -1.0]), True),
+        )
+        walk(build(x, b))
+        return None if x.grad is None else {"x": x.grad, "b": b.grad}
+
+    def diamond(x, b):
+        u = x * b
+        return total(u + u * u)
+
+    graphs = {"a layer": lambda x, b: total(tanh(x * 2.0 + b)), "a diamond": diamond}
+    return check_function(
+        "my walk",
+        lambda graph: gradients(my_walk, graphs[graph]),
+        lambda graph: gradients(lambda root: walk(root, unbroadcast), graphs[graph]),
+        *graphs,
+        because="You have written an engine.",
+    )
+
+
+# %%
+def my_walk(root):
+    return None
+
+
+check_my_walk(my_walk)
+
+
+# %% tags=["solution"]
+def my_walk(root):
+    arrived = {root.node: np.ones(root.data.shape)}
+    for node in newest_first(root.node):
+        g = arrived.pop(node)
+        if node.owner is not None:
+            node.owner.grad = g
+        for rule, edge, kept in zip(node.rules, node.edges, node.kept, strict=True):
+            deliver(arrived, edge, unbroadcast(rule(g, *kept), edge.shape))
+
+
+assert check_my_walk(my_walk)
+
+# %% [markdown]
+# **5. A rule of your own.** The *sigmoid* $\sigma(x) = 1 / (1 + e^{-x})$ has the derivative $\sigma (1 - \sigma)$. Write its
 # rule so that it asks for the result only: `sigmoid_rule(g, out)`.
 
 
@@ -798,23 +867,44 @@ def sigmoid(x):
     return 1 / (1 + (-x).exp())
 
 
+# %% tags=["check"]
+def check_sigmoid(sigmoid_rule):
+    hints = [
+        (lambda g, x: g * sigmoid(x), "One factor is missing: σ · (1 − σ)."),
+        (lambda g, x: g * (1 - sigmoid(x)), "One factor is missing: σ · (1 − σ)."),
+        (lambda g, x: g * (1 - sigmoid(x) ** 2), "That is the slope of tanh."),
+    ]
+    point = torch.randn(2, 3)
+    return check_gradient(
+        "sigmoid", sigmoid, [point], lambda g, x: sigmoid_rule(g, sigmoid(x)), hints
+    )
+
+
+# %%
 def sigmoid_rule(g, out):
     return None
 
 
-check_gradient("sigmoid", sigmoid, (torch.randn(2, 3),), rule=lambda g, x: sigmoid_rule(g, sigmoid(x)))
+check_sigmoid(sigmoid_rule)
 
 
 # %% tags=["solution"]
-def sigmoid_rule(g, out):  # noqa: F811
+def sigmoid_rule(g, out):
     return g * out * (1 - out)
 
 
-assert check_gradient("sigmoid", sigmoid, (torch.randn(2, 3),), rule=lambda g, x: sigmoid_rule(g, sigmoid(x)))
+assert check_sigmoid(sigmoid_rule)
 
 # %% [markdown]
-# **5. The rule of a product of matrices.** For `y = a @ b` with shapes $(n, k)$ and $(k, m)$, return both gradients. The
+# **6. The rule of a product of matrices.** For `y = a @ b` with shapes $(n, k)$ and $(k, m)$, return both gradients. The
 # shapes leave only one way to write each of them.
+
+
+# %% tags=["check"]
+def check_matmul(matmul_rule):
+    return check_gradient(
+        "matmul", lambda a, b: a @ b, (torch.randn(2, 3), torch.randn(3, 4)), rule=matmul_rule
+    )
 
 
 # %%
@@ -822,7 +912,7 @@ def matmul_rule(g, a, b):
     return None
 
 
-check_gradient("matmul", lambda a, b: a @ b, (torch.randn(2, 3), torch.randn(3, 4)), rule=matmul_rule)
+check_matmul(matmul_rule)
 
 
 # %% tags=["solution"]
@@ -830,34 +920,48 @@ def matmul_rule(g, a, b):
     return g @ b.T, a.T @ g
 
 
-assert check_gradient("matmul", lambda a, b: a @ b, (torch.randn(2, 3), torch.randn(3, 4)), rule=matmul_rule)
+assert check_matmul(matmul_rule)
 
 # %% [markdown]
-# **6. Predict.** How many times does the package's walk run the node of `u` in `diamond`? And how many values are on all
-# ways from the result to `x`, if a diamond is stacked on a diamond, twenty times over? (A walk that follows every way
-# separately would be right, and would never end.)
+# **7. Count.** How many times does the package's walk run the node of `u` in `diamond`? And how many
+# different ways lead from the result to `x`, if twenty diamonds are stacked on one another, and each of them offers two
+# ways? (A walk that follows every way separately would be right, and would never end.)
+
+
+# %% tags=["check"]
+def check_runs_of_u(runs_of_u):
+    runs_hints = {2: "Its two gradients are added first; then it runs once."}
+    return check("runs of u", runs_of_u, 1, runs_hints, because="Once per node.")
+
+
+def check_ways(ways_through_twenty_diamonds):
+    ways_hints = {
+        40: "At each diamond the number of ways doubles; it does not grow by two.",
+        20: "Each diamond has two ways.",
+    }
+    return check(
+        "ways",
+        ways_through_twenty_diamonds,
+        2**20,
+        ways_hints,
+        because="Over a million ways, and the walk visits each node once: that is what the order is for.",
+    )
+
 
 # %%
 runs_of_u = None
 ways_through_twenty_diamonds = None
-
-runs_hints = {2: "Its two gradients are added first; then it runs once."}
-ways_hints = {
-    40: "At each diamond the number of ways doubles; it does not grow by two.",
-    20: "Each diamond has two ways.",
-}
-check("runs of u", runs_of_u, 1, runs_hints)
-check("ways", ways_through_twenty_diamonds, 2**20, ways_hints)
+check_runs_of_u(runs_of_u)
+check_ways(ways_through_twenty_diamonds)
 
 # %% tags=["solution"]
 runs_of_u = 1
 ways_through_twenty_diamonds = 2**20
-because = "Over a million ways, and the walk visits each node once: that is what the order is for."
-assert check("runs of u", runs_of_u, 1, runs_hints, because="Once per node.")
-assert check("ways", ways_through_twenty_diamonds, 2**20, ways_hints, because=because)
+assert check_runs_of_u(runs_of_u)
+assert check_ways(ways_through_twenty_diamonds)
 
 
-# %%
+# %% tags=["solution"]
 def stacked(x, depth):
     for _ in range(depth):
         x = x * 0.5 + x * 0.5
@@ -867,13 +971,15 @@ def stacked(x, depth):
 calls = []
 tall = stacked(torch.ones(1, requires_grad=True), 20)
 back = plan.OpNode.back
-with mock.patch.object(plan.OpNode, "back", lambda node, g, c: calls.append(node) or back(node, g, c)):
+with mock.patch.object(
+    plan.OpNode, "back", lambda node, g, c: calls.append(node) or back(node, g, c)
+):
     tall.backward()
 print(len(calls), "nodes run, for", 2**20, "ways")
 assert len(calls) == 60
 
 # %% [markdown]
-# **7. Predict.**
+# **8. Twice.** What happens when the walk is asked for a second time?
 
 # %%
 predict(

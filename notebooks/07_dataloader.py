@@ -8,7 +8,8 @@
 # - choose a batch size knowing what it costs and what it buys: steps, noise, memory;
 # - handle the short batch at the end, samples of different lengths, and loading in other processes.
 #
-# You need a network that is trained by `loss.backward()` and `optimizer.step()`; the lessons before this one build both.
+# You need to have seen a network trained by `loss.backward()`, which finds the gradients, and `optimizer.step()`, which
+# changes the parameters by them; the lessons before this one build both.
 
 # %%
 import tinygrad_edu as torch
@@ -23,8 +24,8 @@ _ = torch.manual_seed(7)
 # %% [markdown]
 # ## 1. Five lines
 #
-# A loss is a mean over samples. With 60,000 of them nobody computes the mean over all before each step: a few dozen,
-# picked at random, tell nearly the same. So: **shuffle** the data, **slice** them into batches, **yield** one after the other.
+# Data are *samples* (pictures, say), each with its *label*, the right answer. A loss is a mean over samples. With 60,000 of
+# them nobody computes the mean over all before each step: a few dozen, picked at random, tell nearly the same. So: **shuffle** the data, **slice** them into batches, **yield** one after the other.
 
 
 # %%
@@ -47,7 +48,8 @@ for xb, yb in batches(X, y, size=4):
 # Look at three things. Each sample comes **exactly once**: one pass over all data is an *epoch*. The last batch is
 # **shorter**, since 10 is no multiple of 4. And inputs and labels have stayed **together**: the *same* `chosen` picks both.
 #
-# Play with it: sixty samples, sorted by class, as they often are in a file.
+# Play with it: sixty samples of three classes, cats (blue), dogs (orange) and birds (green), sorted by class, as they often
+# are in a file.
 
 # %%
 shuffle_and_batch()
@@ -86,7 +88,7 @@ assert (len(loader), sizes[-1]) == (469, 96)
 # | `X[...]`, `y[...]` | `Dataset` | how many samples there are, and sample number `i` |
 # | `randperm` | `Sampler` | in which order |
 # | the slice | `BatchSampler` | how many at a time |
-# | fancy indexing | `collate_fn` | how single samples become one tensor |
+# | `X[chosen]`: many at once | `collate_fn` | how single samples become one tensor |
 # | `yield` | `DataLoader` | all together, in other processes if wanted |
 #
 # A dataset is any object with `__len__` and `__getitem__`:
@@ -106,7 +108,9 @@ class Squares(Dataset):
         return torch.tensor([float(i)]), i * i
 
 
-loader = DataLoader(Squares(7), batch_size=3, shuffle=True, generator=torch.Generator().manual_seed(0))
+loader = DataLoader(
+    Squares(7), batch_size=3, shuffle=True, generator=torch.Generator().manual_seed(0)
+)
 for inputs, squares in loader:
     print(inputs.flatten().tolist(), squares.tolist(), squares.dtype)
 
@@ -115,8 +119,14 @@ for inputs, squares in loader:
 # With a `generator` of its own the order does not depend on who else draws random numbers, so a run can be repeated:
 
 # %%
-first = [i.flatten().tolist() for i, _ in DataLoader(Squares(7), 3, True, generator=torch.Generator().manual_seed(0))]
-again = [i.flatten().tolist() for i, _ in DataLoader(Squares(7), 3, True, generator=torch.Generator().manual_seed(0))]
+first = [
+    i.flatten().tolist()
+    for i, _ in DataLoader(Squares(7), 3, True, generator=torch.Generator().manual_seed(0))
+]
+again = [
+    i.flatten().tolist()
+    for i, _ in DataLoader(Squares(7), 3, True, generator=torch.Generator().manual_seed(0))
+]
 assert first == again
 every = sorted(i for batch in first for i in batch)
 assert every == list(range(7))  # each sample exactly once
@@ -174,11 +184,15 @@ def accuracy(model):
 data = TensorDataset(X, y)
 results = {}
 for shuffle in (False, True):
-    loader = DataLoader(data, batch_size=32, shuffle=shuffle, generator=torch.Generator().manual_seed(0))
+    loader = DataLoader(
+        data, batch_size=32, shuffle=shuffle, generator=torch.Generator().manual_seed(0)
+    )
     model, results[shuffle] = train(loader)
     with torch.no_grad():
         guesses = model(X_test).argmax(1).bincount(minlength=10).tolist()
-    print(f"shuffle={shuffle!s:5}: {100 * results[shuffle]:.1f}% right. How often it says 0, 1, ... 9: {guesses}")
+    print(
+        f"shuffle={shuffle!s:5}: {100 * results[shuffle]:.1f}% right. How often it says 0, 1, ... 9: {guesses}"
+    )
 
 assert results[True] > 0.85 and results[False] < 0.4
 
@@ -198,7 +212,9 @@ assert results[True] > 0.85 and results[False] < 0.4
 # many random batches, and see how far they are from the gradient over all data.
 
 # %%
-model, _ = train(DataLoader(data, 32, shuffle=True, generator=torch.Generator().manual_seed(0)), epochs=1)
+model, _ = train(
+    DataLoader(data, 32, shuffle=True, generator=torch.Generator().manual_seed(0)), epochs=1
+)
 
 
 def gradient(indices):
@@ -238,7 +254,9 @@ for small, large in ((1, 4), (4, 16), (16, 64), (64, 256)):
 curves = History("samples seen")
 table = {}
 for size, lr in ((1, 0.03), (32, 0.3), (256, 1.0), (len(X), 1.0)):
-    loader = DataLoader(data, batch_size=size, shuffle=True, generator=torch.Generator().manual_seed(0))
+    loader = DataLoader(
+        data, batch_size=size, shuffle=True, generator=torch.Generator().manual_seed(0)
+    )
     every = max(1, len(loader) // 8)
     name = "full batch" if size == len(X) else f"batch {size}"
 
@@ -296,7 +314,9 @@ except ValueError as error:
 # For the *test* data never drop: there each sample counts.
 
 # %%
-print([len(b) for (b,) in DataLoader(TensorDataset(torch.randn(9, 3)), batch_size=4, drop_last=True)])
+print(
+    [len(b) for (b,) in DataLoader(TensorDataset(torch.randn(9, 3)), batch_size=4, drop_last=True)]
+)
 
 # %% [markdown]
 # ## 6. Samples of different lengths
@@ -327,9 +347,14 @@ for letters, lengths in DataLoader(words, batch_size=3, collate_fn=pad):
 # memory as ours do it is slower: each batch travels from one process to another.
 
 # %%
-alone = [xb for xb, _ in DataLoader(data, 256, shuffle=True, generator=torch.Generator().manual_seed(3))]
+alone = [
+    xb for xb, _ in DataLoader(data, 256, shuffle=True, generator=torch.Generator().manual_seed(3))
+]
 helped = [
-    xb for xb, _ in DataLoader(data, 256, shuffle=True, num_workers=2, generator=torch.Generator().manual_seed(3))
+    xb
+    for xb, _ in DataLoader(
+        data, 256, shuffle=True, num_workers=2, generator=torch.Generator().manual_seed(3)
+    )
 ]
 assert all(torch.equal(a, b) for a, b in zip(alone, helped, strict=True))
 print(f"{len(alone)} batches, the same with and without workers")
@@ -340,7 +365,39 @@ print(f"{len(alone)} batches, the same with and without workers")
 #
 # ## Exercises
 #
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
+#
 # **1. Write it yourself.** `dealt(order, size, drop_last)` returns the list of batches (lists of indices) for a given order.
+
+
+# %% tags=["check"]
+def check_dealt(dealt):
+    def dealt_right(order, size, drop_last):
+        return [
+            list(order[i : i + size])
+            for i in range(0, len(order), size)
+            if not drop_last or i + size <= len(order)
+        ]
+
+    samples = [
+        ([3, 1, 4, 0, 2], 2, False),
+        ([3, 1, 4, 0, 2], 2, True),
+        ([1, 0, 2, 3], 2, True),
+        ([0, 1], 5, True),
+    ]
+
+    def without_the_last(order, size, drop_last):
+        found = [list(order[i : i + size]) for i in range(0, len(order), size)]
+        return found[:-1] if drop_last else found
+
+    hints = [
+        (lambda o, n, d: dealt_right(o, n, False), "With drop_last the short batch is left out."),
+        (lambda o, n, d: dealt_right(o, n, True), "Without drop_last the short batch stays."),
+        (without_the_last, "The last batch is dropped only if it is short."),
+    ]
+    because = "As BatchSampler does it."
+    return check_function("dealt", dealt, dealt_right, *samples, hints=hints, because=because)
 
 
 # %%
@@ -348,17 +405,7 @@ def dealt(order, size, drop_last):
     return None
 
 
-def dealt_right(order, size, drop_last):
-    return [list(order[i : i + size]) for i in range(0, len(order), size) if not drop_last or i + size <= len(order)]
-
-
-samples = [
-    ([3, 1, 4, 0, 2], 2, False),
-    ([3, 1, 4, 0, 2], 2, True),
-    ([1, 0, 2, 3], 2, True),
-    ([0, 1], 5, True),
-]
-check_function("dealt", dealt, dealt_right, *samples)
+check_dealt(dealt)
 
 
 # %% tags=["solution"]
@@ -367,7 +414,7 @@ def dealt(order, size, drop_last):
     return found[:-1] if drop_last and found and len(found[-1]) < size else found
 
 
-assert check_function("dealt", dealt, dealt_right, *samples, because="As BatchSampler does it.")
+assert check_dealt(dealt)
 
 # %% [markdown]
 # **2. A bug that no shape shows.** This loader was found in a real program. It runs, the loss even falls a little. What is
@@ -382,19 +429,29 @@ class Scrambled:
             yield xs[start : start + 32], ys[start : start + 32]
 
 
+# %% tags=["check"]
+def check_accuracy_in_percent(percent):
+    hints = {
+        90: "That would be a loader that keeps inputs and labels together. Look at the two calls of randperm.",
+        0: "Labels that are dealt at random are right now and then: as often as a guess.",
+    }
+    return check(
+        "accuracy in percent",
+        percent,
+        10,
+        hints,
+        atol=6,
+        because="Inputs and labels are shuffled by two different orders: every label is random, and nothing can be learned.",
+    )
+
+
 # %%
 percent = None
-
-hints = {
-    90: "That would be a loader that keeps inputs and labels together. Look at the two calls of randperm.",
-    0: "It is no worse than guessing.",
-}
-check("accuracy in percent", percent, 10, hints, atol=6)
+check_accuracy_in_percent(percent)
 
 # %% tags=["solution"]
 percent = 10
-because = "Inputs and labels are shuffled by two different orders: every label is random, and nothing can be learned."
-assert check("accuracy in percent", percent, 10, hints, atol=6, because=because)
+assert check_accuracy_in_percent(percent)
 _, scrambled = train(Scrambled())
 print(f"{100 * scrambled:.1f}%")
 assert scrambled < 0.3
@@ -403,57 +460,76 @@ assert scrambled < 0.3
 # **3. An epoch's loss.** The batches of an epoch had the mean losses 0.5, 0.4 and 0.9, and 100, 100 and 20 samples. Which loss
 # has the epoch?
 
+
+# %% tags=["check"]
+def check_loss_of_the_epoch(loss_of_epoch):
+    hints = {
+        0.6: "That is the mean of the three numbers; the short batch counts too much.",
+        108.0: "That is the sum; divide by the samples.",
+    }
+    because = "As if all 220 samples had been in one batch."
+    return check("loss of the epoch", loss_of_epoch, 108 / 220, hints, atol=1e-3, because=because)
+
+
 # %%
 loss_of_epoch = None
-
-hints = {
-    0.6: "That is the mean of the three numbers; the short batch counts too much.",
-    108.0: "That is the sum; divide by the samples.",
-}
-check("loss of the epoch", loss_of_epoch, 108 / 220, hints)
+check_loss_of_the_epoch(loss_of_epoch)
 
 # %% tags=["solution"]
 loss_of_epoch = (0.5 * 100 + 0.4 * 100 + 0.9 * 20) / (100 + 100 + 20)
-assert check("loss of the epoch", loss_of_epoch, 108 / 220, hints)
+assert check_loss_of_the_epoch(loss_of_epoch)
 
 # %% [markdown]
 # **4. Steps.** You double the batch size, and keep everything else. By which factor do the number of steps an epoch, and the
 # error of each gradient, change?
 
+
+# %% tags=["check"]
+def check_factors(factors):
+    hints = [
+        ((0.5, 0.5), "The error falls with the root of the batch size."),
+        ((2, 0.5), "Larger batches, fewer of them."),
+    ]
+    return check(
+        "factors",
+        factors,
+        (0.5, 0.5**0.5),
+        hints,
+        atol=0.01,
+        because="Half as many steps, each only a little better: so one usually raises the learning rate along with the batch size.",
+    )
+
+
 # %%
 factors = None  # (of the steps, of the error)
-
-hints = [
-    ((0.5, 0.5), "The error falls with the root of the batch size."),
-    ((2, 0.5), "Larger batches, fewer of them."),
-]
-check("factors", factors, (0.5, 0.5**0.5), hints, atol=0.01)
+check_factors(factors)
 
 # %% tags=["solution"]
 factors = (0.5, 0.5**0.5)
-because = (
-    "Half as many steps, each only a little better: so one usually raises the learning rate along with the batch size."
-)
-assert check("factors", factors, (0.5, 0.5**0.5), hints, atol=0.01, because=because)
+assert check_factors(factors)
 
 # %% [markdown]
 # **5. Rare classes.** Of 1,000 samples 950 are of class 0 and 50 of class 1. A `WeightedRandomSampler` draws each sample in
 # proportion to its weight (with replacement). Which weight must a sample of class 1 have, if those of class 0 have 1, so that
 # both classes come equally often?
 
+
+# %% tags=["check"]
+def check_weight(weight):
+    hints = {
+        20: "One sample in 20 is of class 1. But compare with those of class 0: they are 19 in 20.",
+        950: "Per class, not per sample: 50 · weight = 950 · 1.",
+    }
+    return check("weight", weight, 19, hints, because="50 · 19 = 950 · 1.")
+
+
 # %%
 weight = None
-
-hints = {
-    20: "20 is one in how many samples is of class 1. Compare with the number of those of class 0.",
-    950: "Per class, not per sample: 50 · weight = 950 · 1.",
-}
-check("weight", weight, 19, hints)
+check_weight(weight)
 
 # %% tags=["solution"]
 weight = 950 / 50
-assert check("weight", weight, 19, hints, because="50 · 19 = 950 · 1.")
-
+assert check_weight(weight)
 sampler = torch.utils.data.WeightedRandomSampler(
     [1.0] * 950 + [weight] * 50, 2000, generator=torch.Generator().manual_seed(0)
 )

@@ -32,7 +32,9 @@ try:
 except RuntimeError:
     train_set, test_set = (datasets.Digits(train=train) for train in (True, False))
     REAL = False
-    print("MNIST cannot be had here: we go on with the small digits, and skip what is said about MNIST's figures.")
+    print(
+        "MNIST cannot be had here: we go on with the small digits, and skip what is said about MNIST's figures."
+    )
 
 print(train_set)
 print(test_set)
@@ -57,8 +59,9 @@ viz.images(pixels[:16], [str(label) for label in y[:16].tolist()], columns=8)
 # %% [markdown]
 # ## 2. The network: four tensors
 #
-# 784 pixels, 128 hidden units, 10 digits. The weights start small and random: with a standard deviation of $\sqrt{2/n}$ for
-# $n$ inputs, the numbers keep their size on the way through a layer and its relu (lesson 1 shows what happens otherwise).
+# 784 pixels, 128 numbers of the network's own (the *hidden* ones), 10 digits. The weights start small and random: with a
+# standard deviation of $\sqrt{2/n}$ for $n$ inputs, the numbers keep their size on the way through a layer and its `relu`,
+# which turns negative numbers into 0 (lesson 1 shows what happens otherwise).
 
 # %%
 torch.manual_seed(0)
@@ -110,8 +113,10 @@ assert accuracy < 0.3 and 1.8 < loss < 5
 # %% [markdown]
 # ## 3. One step, and a test that always works
 #
-# Adam keeps two running means for each number: of its gradient, $m$, and of the gradient's square, $v$. The step is
-# $m/\sqrt{v}$ times the learning rate. Both begin at zero and are too small at first; dividing by $1-\beta^t$ mends that.
+# `backward()` finds the gradient of the loss for each parameter: how much the loss grows with it. The parameters then take a
+# small step the other way. How long? Adam keeps two running means for each of them: of its gradient, $m$, and of the
+# gradient's square, $v$. The step is $m/\sqrt{v}$ times the learning rate. Both begin at zero and are too small at first;
+# dividing by $1-\beta^t$, with $\beta$ = 0.9 for $m$ and 0.999 for $v$, mends that after $t$ steps (lesson 6 shows why).
 
 # %%
 LR, B1, B2, EPS = 0.002, 0.9, 0.999, 1e-8
@@ -154,7 +159,12 @@ def learn(xb, yb, adam, lr):
 fresh = [p.detach().clone() for p in parameters]
 adam = Adam(parameters)
 by_heart = [learn(X[:64], y[:64], adam, LR) for _ in range(60)]
-print("loss on one batch:", ", ".join(f"{loss:.4f}" for loss in by_heart[::10]), "...", f"{by_heart[-1]:.5f}")
+print(
+    "loss on one batch:",
+    ", ".join(f"{loss:.4f}" for loss in by_heart[::10]),
+    "...",
+    f"{by_heart[-1]:.5f}",
+)
 assert by_heart[-1] < 0.05
 
 with torch.no_grad():
@@ -163,8 +173,8 @@ with torch.no_grad():
         p.grad = None
 
 # %% [markdown]
-# What the engine has noted in such a step, from the pixels to the loss (with the library's cross-entropy, which is a single
-# operation, so that the picture stays small):
+# What the engine notes on the way from the pixels to the loss, so that it can walk back (with the library's cross-entropy,
+# which is a single operation, so that the picture stays small). In each box stands how a gradient `g` is handed on:
 
 # %%
 viz.graph(nn.functional.cross_entropy(network(X[:64]), y[:64]))
@@ -190,7 +200,9 @@ with LiveCurve() as curve:
             total += learn(X[chosen], y[chosen], adam, lr) * len(chosen)
         test_loss, accuracy = test(network)
         curve.log(epoch + 1, loss=total / len(X), test_loss=test_loss, test_accuracy=accuracy)
-        print(f"{epoch + 1:2}: loss {total / len(X):.4f}, test loss {test_loss:.4f}, {accuracy:.2%} right")
+        print(
+            f"{epoch + 1:2}: loss {total / len(X):.4f}, test loss {test_loss:.4f}, {accuracy:.2%} right"
+        )
 
 if REAL:
     assert accuracy >= 0.978
@@ -200,8 +212,8 @@ if REAL:
 #
 # - After *one* epoch it already reads most digits. The other nine are for the last few in a hundred.
 # - The two losses part. The lower line is measured on pictures that the network has seen, the other on new ones. Their
-#   distance is what it has learned by heart rather than understood. As long as the test loss does not rise, that is no harm;
-#   lesson 12 is about what to do when it does.
+#   distance is what it has learned by heart rather than understood. Here that does little harm: the test loss stops falling,
+#   and does not climb. Lesson 12 is about what to do when it does.
 # - The line of the accuracy trembles at first and is quiet at the end: the small learning rate. With one rate
 #   throughout it would tremble to the end, and where it stops would be chance.
 
@@ -250,7 +262,9 @@ viz.images(pixels_test[worst], titles, columns=8)
 torch.manual_seed(0)
 model = nn.Sequential(nn.Linear(inputs, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, CLASSES))
 optimizer = optim.Adam(model.parameters(), lr=LR)
-schedule = optim.lr_scheduler.LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=EPOCHS)
+schedule = optim.lr_scheduler.LinearLR(
+    optimizer, start_factor=1.0, end_factor=0.0, total_iters=EPOCHS
+)
 criterion = nn.CrossEntropyLoss()
 loader = DataLoader(TensorDataset(X, y), batch_size=BATCH, shuffle=True)
 
@@ -264,7 +278,9 @@ for epoch in range(EPOCHS):
         total += loss.item() * len(xb)
     schedule.step()
     test_loss, nn_accuracy = test(model)
-    print(f"{epoch + 1:2}: loss {total / len(X):.4f}, test loss {test_loss:.4f}, {nn_accuracy:.2%} right")
+    print(
+        f"{epoch + 1:2}: loss {total / len(X):.4f}, test loss {test_loss:.4f}, {nn_accuracy:.2%} right"
+    )
 
 if REAL:
     assert nn_accuracy >= 0.978
@@ -307,7 +323,9 @@ with LiveCurve() as deep_curve:
     for epoch in range(EPOCHS):
         total = sum(step(xb, yb).item() * len(xb) for xb, yb in loader)
         test_loss, deep_accuracy = test(deep)
-        deep_curve.log(epoch + 1, loss=total / len(X), test_loss=test_loss, test_accuracy=deep_accuracy)
+        deep_curve.log(
+            epoch + 1, loss=total / len(X), test_loss=test_loss, test_accuracy=deep_accuracy
+        )
 
 print(f"784-128-64-10 with SGD: {deep_accuracy:.2%} right")
 if REAL:
@@ -331,40 +349,70 @@ predict(
 # %% [markdown]
 # ## Exercises
 #
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
+#
 # **1. Count the steps.** 60,000 pictures, batches of 64, ten epochs. How many times does `learn` run?
+
+
+# %% tags=["check"]
+def check_steps(steps):
+    hints = {
+        9375: "The last batch of each epoch is shorter, and it is a step too: round up within an epoch.",
+        938: "That is one epoch.",
+    }
+    return check("steps", steps, 9380, hints, because="937 full batches and one of 32, ten times.")
+
 
 # %%
 steps = None
-
-hints = {
-    9375: "The last batch of each epoch is shorter, and it is a step too: round up within an epoch.",
-    938: "That is one epoch.",
-}
-check("steps", steps, 9380, hints)
+check_steps(steps)
 
 # %% tags=["solution"]
 steps = -(-60_000 // 64) * 10
-assert check("steps", steps, 9380, hints, because="937 full batches and one of 32, ten times.")
+assert check_steps(steps)
 
 # %% [markdown]
 # **2. The loss of a guess.** A network gives each of the ten digits the probability 0.1. What is its cross-entropy?
 
+
+# %% tags=["check"]
+def check_loss_of_a_guess(loss_of_guess):
+    hints = {
+        0.9: "It is not the share of the others, it is -log of the right one's.",
+        1.0: "That is with log10; cross-entropy takes the natural logarithm.",
+    }
+    because = "ln 10: the number with which every training on ten classes should begin."
+    return check("loss of a guess", loss_of_guess, 2.302585, hints, atol=1e-3, because=because)
+
+
 # %%
 loss_of_guess = None
-
-hints = {
-    0.9: "It is not the share of the others, it is -log of the right one's.",
-    1.0: "That is with log10; cross-entropy takes the natural logarithm.",
-}
-check("loss of a guess", loss_of_guess, 2.302585, hints, atol=1e-3)
+check_loss_of_a_guess(loss_of_guess)
 
 # %% tags=["solution"]
 loss_of_guess = -torch.tensor(0.1).log().item()
-assert check("loss of a guess", loss_of_guess, 2.302585, hints, atol=1e-3)
+assert check_loss_of_a_guess(loss_of_guess)
 
 # %% [markdown]
 # **3. Your own accuracy.** Write `top_k(scores, labels, k)`: the share of samples whose right class is among the `k` highest
 # scores. (`scores.topk(k, dim=1).indices` has them.)
+
+
+# %% tags=["check"]
+def check_top_k(top_k):
+    def top_k_right(scores, labels, k):
+        ranks = (scores > scores[torch.arange(len(labels)), labels][:, None]).sum(1)
+        return (ranks < k).float().mean().item()
+
+    samples = [(scores[:500], y_test[:500], k) for k in (1, 2, 3)]
+    return check_function(
+        "top_k",
+        top_k,
+        top_k_right,
+        *samples,
+        because="The second guess is right for most of the mistakes:",
+    )
 
 
 # %%
@@ -372,13 +420,7 @@ def top_k(scores, labels, k):
     return None
 
 
-def top_k_right(scores, labels, k):
-    ranks = (scores > scores[torch.arange(len(labels)), labels][:, None]).sum(1)
-    return (ranks < k).float().mean().item()
-
-
-samples = [(scores[:500], y_test[:500], k) for k in (1, 2, 3)]
-check_function("top_k", top_k, top_k_right, *samples)
+check_top_k(top_k)
 
 
 # %% tags=["solution"]
@@ -386,9 +428,7 @@ def top_k(scores, labels, k):
     return (scores.topk(k, dim=1).indices == labels[:, None]).any(1).float().mean().item()
 
 
-assert check_function(
-    "top_k", top_k, top_k_right, *samples, because="The second guess is right for most of the mistakes:"
-)
+assert check_top_k(top_k)
 print(", ".join(f"among the first {k}: {top_k(scores, y_test, k):.2%}" for k in (1, 2, 3)))
 
 # %% [markdown]
@@ -402,35 +442,61 @@ print(", ".join(f"among the first {k}: {top_k(scores, y_test, k):.2%}" for k in 
 #     optimizer.step()
 # ```
 
+
+# %% tags=["check"]
+def check_the_missing_line(missing):
+    hints = {
+        "loss.item()": "That is for printing.",
+        "model.train()": "There is no dropout and no batch normalisation here.",
+        "optimizer.zero_grad": "It has to be called: with parentheses.",
+    }
+    also_right = ("model.zero_grad()", "optimizer.zero_grad(set_to_none=True)")
+    return check(
+        "the missing line",
+        "optimizer.zero_grad()" if missing in also_right else missing,
+        "optimizer.zero_grad()",
+        hints,
+        because="backward() adds to what is in p.grad, so each step would go in the direction of all gradients so far.",
+    )
+
+
 # %%
 missing = None
-
-hints = {
-    "loss.item()": "That is for printing.",
-    "model.train()": "There is no dropout and no batch normalisation here.",
-}
-check("the missing line", missing, "optimizer.zero_grad()", hints)
+check_the_missing_line(missing)
 
 # %% tags=["solution"]
 missing = "optimizer.zero_grad()"
-because = "backward() adds to what is in p.grad, so each step would go in the direction of all gradients so far."
-assert check("the missing line", missing, "optimizer.zero_grad()", hints, because=because)
+assert check_the_missing_line(missing)
 
 # %% [markdown]
 # **5. Is the difference real?** One network is right for 98.2% of 10,000 test pictures, another for 98.0%. The number of right
 # answers of a network that is right with probability $p$ has the standard deviation $\sqrt{n\,p\,(1-p)}$. How large is that,
 # as a share of the 10,000 in percent, for $p = 0.98$?
 
+
+# %% tags=["check"]
+def check_deviation_in_percent(deviation):
+    hints = {
+        14.0: "That is in pictures; divide by 10,000.",
+        0.0014: "As a share; in percent it is a hundred times that.",
+    }
+    return check(
+        "deviation in percent",
+        deviation,
+        0.14,
+        hints,
+        atol=0.0005,
+        because="So 98.2 against 98.0 may well be luck; train both with several seeds before you say one is better.",
+    )
+
+
 # %%
 deviation = None
-
-hints = {14.0: "That is in pictures; divide by 10,000.", 0.0014: "As a share; in percent it is a hundred times that."}
-check("deviation in percent", deviation, 0.14, hints, atol=0.0005)
+check_deviation_in_percent(deviation)
 
 # %% tags=["solution"]
 deviation = 100 * (10_000 * 0.98 * 0.02) ** 0.5 / 10_000
-because = "So 98.2 against 98.0 may well be luck; train both with several seeds before you say one is better."
-assert check("deviation in percent", deviation, 0.14, hints, atol=0.0005, because=because)
+assert check_deviation_in_percent(deviation)
 
 # %% [markdown]
 # Your code by raw tensors and `nn` have reached the same accuracy. Is it the same *training*? The next lesson lets both run from

@@ -32,10 +32,8 @@ from tinygrad_edu.viz import History
 # %%
 try:
     train_set, test_set = (datasets.MNIST(train=train, download=True) for train in (True, False))
-    EPOCHS = 10
 except RuntimeError:
     train_set, test_set = (datasets.Digits(train=train) for train in (True, False))
-    EPOCHS = 10
     print("MNIST cannot be had here: we go on with the small digits.")
 
 
@@ -46,15 +44,18 @@ def prepared(images):
 
 X, y = prepared(train_set)
 X_test, y_test = prepared(test_set)
-INPUTS, HIDDEN, CLASSES, BATCH, LR = X.shape[1], 128, 10, 128, 0.001
+INPUTS, HIDDEN, CLASSES = X.shape[1], 128, 10
+EPOCHS, BATCH, LR = 10, 128, 0.001
 print(tuple(X.shape), X.dtype, tuple(X_test.shape))
-
 
 # %% [markdown]
 # ## 2. By hand
 #
-# All of it: first weights, forward, backward, Adam. No `requires_grad`, no `backward()`, no graph. Look for the five lines of the
-# backward pass; you have derived them in lesson 4:
+# All of it: first weights, forward, backward, Adam. No `requires_grad`, no `backward()` of the engine, no graph. Forward, from
+# a batch of $B$ pictures $x$: $a = x W_1^\top + b_1$, then $h = \max(a, 0)$, which is relu, then the scores
+# $z = h W_2^\top + b_2$, then cross-entropy. Look for the five lines of the backward pass; they are those of lesson 4
+# ($\text{onehot}(y)$ is 1 for the right class and 0 elsewhere, $[a > 0]$ is 1 where $a$ is positive, and $\odot$ multiplies
+# entry by entry):
 #
 # $$\delta = \frac{\mathrm{softmax}(z) - \text{onehot}(y)}{B}, \quad
 # \frac{\partial L}{\partial W_2} = \delta^\top h, \quad
@@ -165,8 +166,7 @@ print("largest difference at the start:", largest_difference(scratch, library))
 assert largest_difference(scratch, library) < 1e-16
 
 # %% [markdown]
-# The same numbers to the seventeenth digit. (`nn.Linear` computes the bound as $\sqrt3 \cdot \sqrt{1/3}\,/\sqrt n$, which is
-# $1/\sqrt n$, and rounds on the way.)
+# The same numbers, to the last digit.
 #
 # One step each, on the same batch. Not the gradients alone: also Adam's first step, with its corrections, must agree.
 
@@ -206,7 +206,7 @@ predict(
 
 # %%
 def ten_epochs(one, other, data, note, convert=lambda t: t):
-    """Train two networks on the same batches; after each epoch `note` gets its number and both mean losses."""
+    """Train both on the same batches; after each epoch `note` gets both mean losses."""
     inputs, labels = data
     generator = torch.Generator().manual_seed(7)
     for epoch in range(1, EPOCHS + 1):
@@ -229,13 +229,19 @@ history = History()
 
 
 def note(epoch, loss, nn_loss):
-    right, nn_right = ((predictions(n) == y_test).double().mean().item() for n in (scratch, library))
-    difference = largest_difference(scratch, library)
-    values = {"scratch loss": loss, "nn loss": nn_loss, "scratch accuracy": right, "nn accuracy": nn_right}
-    history.log(epoch, difference=difference, **values)
-    print(
-        f"{epoch:2}: loss {loss:.10f} and {nn_loss:.10f}, {right:.2%} and {nn_right:.2%}, difference {difference:.1e}"
+    right, nn_right = (
+        (predictions(n) == y_test).double().mean().item() for n in (scratch, library)
     )
+    difference = largest_difference(scratch, library)
+    values = {
+        "scratch loss": loss,
+        "nn loss": nn_loss,
+        "scratch accuracy": right,
+        "nn accuracy": nn_right,
+    }
+    history.log(epoch, difference=difference, **values)
+    losses, accuracies = f"{loss:.10f} and {nn_loss:.10f}", f"{right:.2%} and {nn_right:.2%}"
+    print(f"{epoch:2}: loss {losses}, {accuracies} right, difference {difference:.1e}")
 
 
 torch.manual_seed(42)
@@ -257,7 +263,9 @@ print(f"of {count:,} weights differ by more than {history['difference'][-1]:.1e}
 
 # %%
 programs = [(Scratch.step, Scratch.backward), (Library.__init__, Library.step)]
-codes = ["\n".join(textwrap.dedent(inspect.getsource(part)) for part in parts) for parts in programs]
+codes = [
+    "\n".join(textwrap.dedent(inspect.getsource(part)) for part in parts) for parts in programs
+]
 scratch_beside_nn(history, codes)
 
 # %% [markdown]
@@ -287,7 +295,8 @@ ten_epochs(scratch32, library32, (X32, y), note32)
 for epoch, difference in enumerate(history["difference"], 1):
     single.log(epoch, **{"float64 difference": difference})
 
-same = (predictions(scratch32, X_test.float()) == predictions(library32, X_test.float())).double().mean().item()
+said, said_nn = (predictions(network, X_test.float()) for network in (scratch32, library32))
+same = (said == said_nn).double().mean().item()
 largest = largest_difference(scratch32, library32)
 print(f"float32 after {EPOCHS} epochs: {largest:.1e}, {same:.2%} of the predictions agree")
 assert largest > 1e4 * history["difference"][-1]
@@ -311,8 +320,11 @@ def disagreeing(one, other, inputs):
         return ((one.a > 0) != (other.net[0](inputs) > 0)).sum().item()
 
 
-disagree, disagree32 = disagreeing(scratch, library, X_test), disagreeing(scratch32, library32, X_test.float())
-print(f"of {len(X_test) * HIDDEN:,} decisions, different ones: {disagree32:,} in float32, {disagree} in float64")
+disagree = disagreeing(scratch, library, X_test)
+disagree32 = disagreeing(scratch32, library32, X_test.float())
+print(
+    f"of {len(X_test) * HIDDEN:,} decisions {disagree32:,} differ in float32, {disagree} in float64"
+)
 assert disagree == 0
 
 # %% [markdown]
@@ -342,7 +354,8 @@ if importlib.util.find_spec("torch"):
         return max(abs(p.detach().numpy() - q.detach().numpy()).max() for p, q in pairs)
 
     def note_there(epoch, loss, its):
-        print(f"{epoch:2}: loss {loss:.10f} here and {its:.10f} there, difference {difference_there():.1e}")
+        difference = difference_there()
+        print(f"{epoch:2}: loss {loss:.10f} here, {its:.10f} there, difference {difference:.1e}")
 
     ten_epochs(here, there, (X, y), note_there, convert=lambda t: pytorch.from_numpy(t.numpy()))
     assert difference_there() < 1e-6
@@ -356,6 +369,9 @@ else:
 # %% [markdown]
 # ## Exercises
 #
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
+#
 # **1. What must be equal?** Which of these does *not* have to be equal for the weights to agree? Answer with its letter.
 #
 # - a: the first weights
@@ -363,27 +379,38 @@ else:
 # - c: Adam's epsilon
 # - d: the seed, after the first weights and the order are given
 
+
+# %% tags=["check"]
+def check_not_needed(letter):
+    hints = {
+        "a": "Other first weights, other last weights: compare the two runs of lesson 8.",
+        "b": "Other batches have other gradients.",
+        "c": "Where gradients are tiny, v is, and then epsilon decides how large the step is.",
+    }
+    return check(
+        "not needed",
+        letter,
+        "d",
+        hints,
+        because="The seed matters only through what is drawn with it.",
+    )
+
+
 # %%
 letter = None
-
-hints = {
-    "a": "Other first weights, other last weights: compare the two runs of lesson 8.",
-    "b": "Other batches have other gradients.",
-    "c": "Where gradients are tiny, v is, and then epsilon decides how large the step is.",
-}
-check("not needed", letter, "d", hints)
+check_not_needed(letter)
 
 # %% tags=["solution"]
 letter = "d"
-assert check("not needed", letter, "d", hints, because="The seed matters only through what is drawn with it.")
+assert check_not_needed(letter)
 
 # %% [markdown]
 # **2. The gradient of the scores.** Write the gradient of the mean cross-entropy with respect to the scores `z` of shape (B, C):
 # `rule(g, z)`, where `g` is the gradient of the loss. The labels are `labels`.
 
 # %%
-labels = torch.tensor([2, 0, 1])
 torch.manual_seed(0)
+labels = torch.tensor([2, 0, 1])
 z = torch.randn(3, 4)
 
 
@@ -391,11 +418,29 @@ def loss_of(z):
     return nn.functional.cross_entropy(z, labels)
 
 
+# %% tags=["check"]
+def check_gradient_of_the_scores(rule):
+    onehot = nn.functional.one_hot(labels, z.shape[1])
+    hints = [
+        (
+            lambda g, z: g * (z.softmax(1) - onehot),
+            "That is for the sum over the batch; the loss is the mean.",
+        ),
+        (lambda g, z: g * z.softmax(1) / len(labels), "What was said; subtract what was right."),
+        (
+            lambda g, z: g * (onehot - z.softmax(1)) / len(labels),
+            "It is said minus right, not right minus said.",
+        ),
+    ]
+    return check_gradient("gradient of the scores", loss_of, [z], rule, hints)
+
+
+# %%
 def rule(g, z):
     return None
 
 
-check_gradient("gradient of the scores", loss_of, [z], rule)
+check_gradient_of_the_scores(rule)
 
 
 # %% tags=["solution"]
@@ -404,13 +449,7 @@ def rule(g, z):
     return g * (z.softmax(1) - onehot) / len(labels)
 
 
-assert check_gradient("gradient of the scores", loss_of, [z], rule)
-
-# %% [markdown]
-# And a favourite mistake, to see what the check says about it: the sum instead of the mean.
-
-# %%
-check_gradient("a mistake", loss_of, [z], lambda g, z: g * (z.softmax(1) - nn.functional.one_hot(labels, z.shape[1])))
+assert check_gradient_of_the_scores(rule)
 
 # %% [markdown]
 # **3. Find the difference.** A friend's Adam goes in the same directions as `optim.Adam`, but his first step is much too large:
@@ -421,38 +460,68 @@ check_gradient("a mistake", loss_of, [z], lambda g, z: g * (z.softmax(1) - nn.fu
 #
 # At the first step $v = 0.001\,g^2$. By which factor is his step too large? (Forget epsilon.)
 
+
+# %% tags=["check"]
+def check_factor(factor):
+    hints = {
+        1000: "By that much v is too small; the step has its square root below the line.",
+        1: "v is never divided by 1 - 0.999**t.",
+    }
+    return check(
+        "factor",
+        factor,
+        1000**0.5,
+        hints,
+        atol=0.1,
+        because="The correction of v, 1 - 0.999**t, is missing.",
+    )
+
+
 # %%
 factor = None
-
-hints = {
-    1000: "By that much v is too small; the step has its square root below the line.",
-    1: "v is never divided by 1 - 0.999**t.",
-}
-check("factor", factor, 1000**0.5, hints, atol=0.01)
+check_factor(factor)
 
 # %% tags=["solution"]
 factor = 1 / (1 - 0.999) ** 0.5
-assert check("factor", factor, 1000**0.5, hints, atol=0.01, because="The correction of v, 1 - 0.999**t, is missing.")
-
+assert check_factor(factor)
 g, v = torch.tensor(0.7), 0.001 * torch.tensor(0.7) ** 2
-print("his first step, for lr = 1:", (g / v.sqrt()).item(), "  Adam's:", (g / (v / 0.001).sqrt()).item())
+print(
+    "his first step, for lr = 1:",
+    (g / v.sqrt()).item(),
+    "  Adam's:",
+    (g / (v / 0.001).sqrt()).item(),
+)
 
 # %% [markdown]
 # **4. Near misses.** A hidden unit's inputs are spread over about one unit of length, and two programs differ in them by about
 # 1e-7 (float32) or 1e-16 (float64). An epoch has 60,000 pictures and 128 hidden units. In about how many decisions an epoch does the
 # input lie so near to zero that float32 may decide otherwise?
 
+
+# %% tags=["check"]
+def check_near_misses(near_misses):
+    hints = {
+        60_000 * 128: "That is all decisions; now the share of them that lies within 1e-7.",
+        0.006: "There are 128 units for each picture.",
+        7.68e-10: "That is for float64: one in a billion epochs.",
+    }
+    return check(
+        "near misses",
+        near_misses,
+        0.768,
+        hints,
+        atol=0.3,
+        because="About one an epoch, and each makes the next ones likelier; in float64 one in a billion epochs.",
+    )
+
+
 # %%
 near_misses = None
-
-hints = {60_000 * 128: "That is all decisions; now the share of them that lies within 1e-7.", 0.006: "There are 128 units for each picture.",
-         7.68e-10: "That is for float64: one in a billion epochs."}  # fmt: skip
-check("near misses", near_misses, 0.768, hints, atol=0.3)
+check_near_misses(near_misses)
 
 # %% tags=["solution"]
 near_misses = 60_000 * 128 * 1e-7
-because = "About one an epoch, and each makes the next ones likelier; in float64 one in a billion epochs."
-assert check("near misses", near_misses, 0.768, hints, atol=0.3, because=because)
+assert check_near_misses(near_misses)
 
 # %% [markdown]
 # You have seen that `nn` is what you would write. Lesson 10 is about what it gives you beyond that (`10_what_nn_adds`).

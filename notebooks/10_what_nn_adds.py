@@ -198,10 +198,14 @@ try:
     import torch as pytorch  # the real one: `torch` in this notebook is this package
 except ImportError:
     pytorch = None
-    print("PyTorch is not installed here; with it, this cell loads net.pt into a torch.nn.Sequential.")
+    print(
+        "PyTorch is not installed here; with it, this cell loads net.pt into a torch.nn.Sequential."
+    )
 
 if pytorch is not None:
-    real = pytorch.nn.Sequential(pytorch.nn.Linear(4, 8), pytorch.nn.ReLU(), pytorch.nn.Linear(8, 3))
+    real = pytorch.nn.Sequential(
+        pytorch.nn.Linear(4, 8), pytorch.nn.ReLU(), pytorch.nn.Linear(8, 3)
+    )
     real.load_state_dict(pytorch.load(folder / "net.pt", weights_only=True))
     gap = abs(real(pytorch.from_numpy(x.numpy())).detach().numpy() - net(x).detach().numpy()).max()
     print(f"PyTorch has loaded it; its answers differ by at most {gap:.0e}")
@@ -239,7 +243,9 @@ spreads = []
 for part in deep:
     if isinstance(part, nn.Linear):
         nn.init.xavier_normal_(part.weight, gain=nn.init.calculate_gain("tanh"))
-last = deep[-1].register_forward_hook(lambda module, inputs, output: spreads.append(output.std().item()))
+last = deep[-1].register_forward_hook(
+    lambda module, inputs, output: spreads.append(output.std().item())
+)
 deep(torch.randn(100, 64))
 last.remove()
 print(f"spread after the last layer: {spreads[0]:.3f}")
@@ -255,24 +261,26 @@ assert spreads[0] > 0.4
 layers_opened()
 
 # %% [markdown]
-# The same in code, for the five that are worth knowing by heart. In each cell the `assert` is the point.
+# The same in code, for the five that are worth knowing by heart: each layer beside what it does, by hand.
 #
 # **Linear.** PyTorch stores the weight as (outputs, inputs), so it is transposed in the product.
 
+
 # %%
+def compare(what, by_layer, by_hand):
+    """Show that two results are equal, but for rounding."""
+    gap = (by_layer - by_hand).abs().max().item()
+    print(f"{what}: {tuple(by_layer.shape)}, largest difference {gap:.0e}")
+    assert gap < 1e-5 * max(1, by_hand.abs().max().item())
+
+
 layer, x = nn.Linear(3, 2), torch.randn(4, 3)
-by_hand = x @ layer.weight.T + layer.bias
-print(
-    "Linear by hand:",
-    tuple(by_hand.shape),
-    " largest difference",
-    (layer(x) - by_hand).abs().max().item(),
-)
-assert torch.allclose(layer(x), by_hand, atol=1e-6)
+compare("Linear", layer(x), x @ layer.weight.T + layer.bias)
 
 # %% [markdown]
 # **Conv2d.** Cut a window out of the picture at each place, lay it flat, and send it through a linear layer. The *same* weights at
-# each place: that is all the difference to `Linear`.
+# each place: that is all the difference to `Linear`. (`unfold(dim, 3, 1)` cuts windows of length 3 along a dimension, one at
+# each step of 1; `permute` puts dimensions into another order.)
 
 # %%
 layer, pictures = nn.Conv2d(3, 5, kernel_size=3), torch.randn(2, 3, 8, 8)
@@ -280,8 +288,8 @@ layer, pictures = nn.Conv2d(3, 5, kernel_size=3), torch.randn(2, 3, 8, 8)
 windows = pictures.unfold(2, 3, 1).unfold(3, 3, 1)
 rows = windows.permute(0, 2, 3, 1, 4, 5).reshape(2, 6 * 6, 3 * 3 * 3)  # a row for each place
 by_hand = (rows @ layer.weight.reshape(5, 27).T + layer.bias).transpose(1, 2).reshape(2, 5, 6, 6)
-print("a window has", 27, "numbers, a picture", 36, "places; result", tuple(by_hand.shape))
-assert torch.allclose(layer(pictures), by_hand, atol=1e-5)
+print("rows", tuple(rows.shape), ": 2 pictures, 36 places, 27 numbers in a window")
+compare("Conv2d", layer(pictures), by_hand)
 
 # %% [markdown]
 # **BatchNorm1d.** In training: mean 0 and spread 1 over the batch, for each feature, then a learned scale and shift. It keeps
@@ -292,21 +300,17 @@ assert torch.allclose(layer(pictures), by_hand, atol=1e-5)
 layer, x = nn.BatchNorm1d(3), torch.randn(6, 3) * 5 + 2
 mean, variance = x.mean(0), x.var(0, unbiased=False)
 by_hand = (x - mean) / (variance + layer.eps) ** 0.5 * layer.weight + layer.bias
-assert torch.allclose(layer(x), by_hand, atol=1e-5)
+compare("BatchNorm1d, training", layer(x), by_hand)
 
-running_mean = 0.9 * torch.zeros(3) + 0.1 * mean
+running_mean = 0.9 * torch.zeros(3) + 0.1 * mean  # it began at 0, and has seen one batch
 running_var = 0.9 * torch.ones(3) + 0.1 * x.var(0, unbiased=True)
-assert torch.allclose(layer.running_mean, running_mean) and torch.allclose(layer.running_var, running_var)
+compare("its running mean", layer.running_mean, running_mean)
+compare("its running variance", layer.running_var, running_var)
 
 layer.eval()
-by_hand = (x - running_mean) / (running_var + layer.eps) ** 0.5
-assert torch.allclose(layer(x), by_hand, atol=1e-5)
-print(
-    "parameters:",
-    [n for n, _ in layer.named_parameters()],
-    " buffers:",
-    [n for n, _ in layer.named_buffers()],
-)
+compare("BatchNorm1d, evaluation", layer(x), (x - running_mean) / (running_var + layer.eps) ** 0.5)
+print("parameters", [n for n, _ in layer.named_parameters()])
+print("buffers   ", [n for n, _ in layer.named_buffers()])
 
 # %% [markdown]
 # **Dropout.** In training each number is set to 0 with probability $p$, and the others are divided by $1 - p$, so that the sum stays
@@ -317,15 +321,17 @@ layer, x = nn.Dropout(0.25), torch.ones(10_000)
 torch.manual_seed(3)
 out = layer(x)
 kept = (out != 0).float()
-assert torch.allclose(out, x * kept / (1 - 0.25))
-print(f"kept {100 * kept.mean().item():.1f}%, mean before {x.mean().item()}, after {out.mean().item():.3f}")
+compare("Dropout", out, x * kept / (1 - 0.25))
+print(
+    f"kept {100 * kept.mean().item():.1f}%, mean before {x.mean().item()}, after {out.mean().item():.3f}"
+)
 assert abs(kept.mean().item() - 0.75) < 0.02
-assert torch.equal(layer.eval()(x), x)
+assert torch.equal(layer.eval()(x), x)  # in evaluation nothing happens
 
 # %% [markdown]
 # **MultiheadAttention.** Three projections (questions, offers, contents), split into heads, a softmax over how well questions and
-# offers fit, a mixture of the contents, and one more projection. The shapes at the end of each line: batch B, words T, heads H,
-# numbers per head D.
+# offers fit, a mixture of the contents, and one more projection. The shapes at the end of each line: batch B, words T, E numbers
+# for a word, heads H, D = E / H numbers for a head. (`chunk(3)` cuts into three parts. Lesson 19 builds this step by step.)
 
 # %%
 B, T, E, H = 2, 5, 8, 2
@@ -337,13 +343,8 @@ shares = (q @ k.transpose(2, 3) / D**0.5).softmax(-1)  # (B, H, T, T)
 mixed = (shares @ v).transpose(1, 2).reshape(B, T, E)  # the heads side by side again
 by_hand = mixed @ layer.out_proj.weight.T + layer.out_proj.bias
 out, mean_shares = layer(x, x, x)
-assert torch.allclose(out, by_hand, atol=1e-5) and torch.allclose(mean_shares, shares.mean(1), atol=1e-5)
-print(
-    "attention by hand:",
-    tuple(by_hand.shape),
-    " largest difference",
-    f"{(out - by_hand).abs().max().item():.0e}",
-)
+compare("MultiheadAttention", out, by_hand)
+compare("its shares, mean of the heads", mean_shares, shares.mean(1))
 
 # %% [markdown]
 # And their gradients are the same too, since they are the same operations. For the convolution:
@@ -355,9 +356,7 @@ from_nn = layer.weight.grad.clone()
 layer.weight.grad = None
 rows = pictures.unfold(2, 3, 1).unfold(3, 3, 1).permute(0, 2, 3, 1, 4, 5).reshape(2, 36, 27)
 (rows @ layer.weight.reshape(5, 27).T + layer.bias).square().sum().backward()
-gap = (from_nn - layer.weight.grad).abs().max() / from_nn.abs().max()
-print(f"gradient of the weights {tuple(from_nn.shape)}: largest difference {gap.item():.0e} of the largest entry")
-assert gap < 1e-4
+compare("gradient of the weights", from_nn, layer.weight.grad)
 
 # %% [markdown]
 # ## 5. `train()` and `eval()`
@@ -367,7 +366,9 @@ assert gap < 1e-4
 
 # %%
 torch.manual_seed(0)
-model = nn.Sequential(nn.Linear(4, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 1))
+model = nn.Sequential(
+    nn.Linear(4, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 1)
+)
 sample = torch.randn(1, 4)
 for mode in (model.train, model.eval):
     mode()
@@ -382,8 +383,46 @@ for mode in (model.train, model.eval):
 #
 # ## Exercises
 #
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
+#
 # **1. LayerNorm by hand.** Like batch normalisation, but over the *features of each sample*: mean and variance along the last
 # dimension. Write it for `x` of shape (N, F) with `weight` and `bias` of shape (F,).
+
+
+# %% tags=["check"]
+def check_layer_norm(layer_norm):
+    def layer_norm_right(x, weight, bias, eps=1e-5):
+        return nn.functional.layer_norm(x, (x.shape[-1],), weight, bias, eps)
+
+    samples = [
+        (torch.randn(4, 3) * 3 + 1, torch.rand(3), torch.randn(3)),
+        (torch.randn(3, 3), torch.ones(3), torch.zeros(3)),
+    ]
+
+    def over_the_batch(x, weight, bias, eps=1e-5):
+        return (x - x.mean(0)) / (x.var(0, unbiased=False) + eps) ** 0.5 * weight + bias
+
+    def with_one_less(x, weight, bias, eps=1e-5):
+        centred = x - x.mean(-1, keepdim=True)
+        return centred / (x.var(-1, keepdim=True) + eps) ** 0.5 * weight + bias
+
+    hints = [
+        (
+            over_the_batch,
+            "That is batch normalisation: each sample is to be compared with itself, along dim -1.",
+        ),
+        (with_one_less, "The variance is divided by n here, not by n − 1: unbiased=False."),
+    ]
+    return check_function(
+        "layer norm",
+        layer_norm,
+        layer_norm_right,
+        *samples,
+        hints=hints,
+        atol=1e-5,
+        because="No batch, no running means, no train() and eval(): that is why transformers use it.",
+    )
 
 
 # %%
@@ -391,15 +430,7 @@ def layer_norm(x, weight, bias, eps=1e-5):
     return None
 
 
-def layer_norm_right(x, weight, bias, eps=1e-5):
-    return nn.functional.layer_norm(x, (x.shape[-1],), weight, bias, eps)
-
-
-samples = [
-    (torch.randn(4, 3) * 3 + 1, torch.rand(3), torch.randn(3)),
-    (torch.randn(3, 3), torch.ones(3), torch.zeros(3)),
-]
-check_function("layer norm", layer_norm, layer_norm_right, *samples, atol=1e-5)
+check_layer_norm(layer_norm)
 
 
 # %% tags=["solution"]
@@ -409,31 +440,57 @@ def layer_norm(x, weight, bias, eps=1e-5):
     return centred / (variance + eps) ** 0.5 * weight + bias
 
 
-because = "No batch, no running means, no train() and eval(): that is why transformers use it."
-assert check_function("layer norm", layer_norm, layer_norm_right, *samples, atol=1e-5, because=because)
+assert check_layer_norm(layer_norm)
 
 # %% [markdown]
 # **2. Count.** How many parameters have `nn.Linear(784, 128)`, `nn.Conv2d(3, 16, 5)`, `nn.BatchNorm1d(128)`, and `nn.ReLU()`?
 
+
+# %% tags=["check"]
+def check_counts(counts):
+    hints = [
+        ((784 * 128, 3 * 16 * 25, 256, 0), "The biases are missing: one for each output."),
+        ((100480, 1216, 512, 0), "Running mean and variance are buffers: they are not trained."),
+        ((100480, 416, 256, 0), "Each of the 16 filters looks at all 3 channels."),
+    ]
+    right = (784 * 128 + 128, 3 * 16 * 25 + 16, 2 * 128, 0)
+    return check(
+        "counts",
+        counts,
+        right,
+        hints,
+        because="A convolution is small, however large the picture: it has one window's weights for each filter.",
+    )
+
+
 # %%
 counts = None  # four numbers
-
-hints = [
-    ((784 * 128, 3 * 16 * 25, 256, 0), "The biases are missing: one for each output."),
-    ((100480, 1216, 512, 0), "Running mean and variance are buffers: they are not trained."),
-    ((100480, 416, 256, 0), "Each of the 16 filters looks at all 3 channels."),
-]
-right = (784 * 128 + 128, 3 * 16 * 25 + 16, 2 * 128, 0)
-check("counts", counts, right, hints)
+check_counts(counts)
 
 # %% tags=["solution"]
 layers = nn.Linear(784, 128), nn.Conv2d(3, 16, 5), nn.BatchNorm1d(128), nn.ReLU()
 counts = tuple(sum(p.numel() for p in layer.parameters()) for layer in layers)
-because = "A convolution is small, however large the picture: it has one window's weights for each filter."
-assert check("counts", counts, right, hints, because=because)
+assert check_counts(counts)
 
 # %% [markdown]
 # **3. Find the mistake.** This module trains, but its scale never changes, and it is not in the state dict either. Repair it.
+
+
+# %% tags=["check"]
+def check_state_dict(Scaled):
+    model = Scaled()
+    trained = sorted(name for name, _ in model.named_parameters())
+    found = {"trained": trained, "saved": sorted(model.state_dict())}
+    linear, both = ["linear.bias", "linear.weight"], ["linear.bias", "linear.weight", "scale"]
+    hints = [
+        (
+            {"trained": linear, "saved": linear},
+            "The module does not know `scale`: requires_grad alone is no mark for it.",
+        ),
+        ({"trained": linear, "saved": both}, "A buffer is saved, and not trained."),
+    ]
+    because = "nn.Parameter is the mark by which a module finds what it is to train."
+    return check("state dict", found, {"trained": both, "saved": both}, hints, because=because)
 
 
 # %%
@@ -447,12 +504,7 @@ class Scaled(nn.Module):
         return self.linear(x) * self.scale
 
 
-def names_in(cls):
-    return sorted(cls().state_dict())
-
-
-wanted = ["linear.bias", "linear.weight", "scale"]
-check("state dict", names_in(Scaled), wanted)
+check_state_dict(Scaled)
 
 
 # %% tags=["solution"]
@@ -466,35 +518,70 @@ class Scaled(nn.Module):
         return self.linear(x) * self.scale
 
 
-because = "nn.Parameter is the mark by which a module finds what it is to train."
-assert check("state dict", names_in(Scaled), wanted, because=because)
+assert check_state_dict(Scaled)
 
 # %% [markdown]
 # **4. Dropout's division.** `nn.Dropout(0.8)` in training, and a unit whose output is 3. Which two values can the unit have after
 # it, and what is their mean?
 
+
+# %% tags=["check"]
+def check_dropout(answer):
+    hints = [
+        ((0, 3, 0.6), "The kept values are divided by 1 - p, so that the mean stays what it was."),
+        ((0, 3.75, 3), "0.8 is the probability to be dropped, not to be kept."),
+    ]
+    return check(
+        "dropout",
+        answer,
+        (0.0, 15.0, 3.0),
+        hints,
+        because="The mean is 3, as without dropout: eval() needs no correction.",
+    )
+
+
 # %%
 answer = None  # (the smaller value, the larger one, their mean weighted by how often they come)
-
-hints = [
-    ((0, 3, 0.6), "The kept values are divided by 1 - p, so that the mean stays what it was."),
-    ((0, 3.75, 3), "0.8 is the probability to be dropped, not to be kept."),
-]
-check("dropout", answer, (0.0, 15.0, 3.0), hints)
+check_dropout(answer)
 
 # %% tags=["solution"]
 answer = (0.0, 3 / (1 - 0.8), 0.2 * 3 / (1 - 0.8))
-assert check(
-    "dropout",
-    answer,
-    (0.0, 15.0, 3.0),
-    hints,
-    because="The mean is 3, as without dropout: eval() needs no correction.",
-)
+assert check_dropout(answer)
 
 # %% [markdown]
 # **5. A hook of your own.** Write `shapes(model, x)`: the shape of the output of each child of `model`, in order, as a list of
 # tuples. Remove your hooks.
+
+# %%
+cnn = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 2))
+
+
+# %% tags=["check"]
+def check_shapes(shapes):
+    def shapes_right(model, x):
+        found = []
+        for child in model.children():
+            x = child(x)
+            found.append(tuple(x.shape))
+        return found
+
+    x = torch.randn(2, 1, 8, 8)
+    right = shapes_right(cnn, x)
+    answer = shapes(cnn, x)
+    verdict = check(
+        "shapes", answer, right, hints=[(right[-1:], "One for each child, not the last alone.")]
+    )
+    left = sum(len(child._forward_hooks) for child in cnn.children())
+    if verdict and left:
+        for child in cnn.children():
+            child._forward_hooks.clear()
+        return check(
+            "hooks",
+            left,
+            0,
+            {left: f"{left} of your hooks are still there: call remove() on their handles."},
+        )
+    return verdict
 
 
 # %%
@@ -502,23 +589,16 @@ def shapes(model, x):
     return None
 
 
-def shapes_right(model, x):
-    found = []
-    for child in model.children():
-        x = child(x)
-        found.append(tuple(x.shape))
-    return found
-
-
-cnn = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 2))
-check("shapes", shapes(cnn, torch.randn(2, 1, 8, 8)), shapes_right(cnn, torch.randn(2, 1, 8, 8)))
+check_shapes(shapes)
 
 
 # %% tags=["solution"]
 def shapes(model, x):
     found = []
     handles = [
-        child.register_forward_hook(lambda module, inputs, output: found.append(tuple(output.shape)))
+        child.register_forward_hook(
+            lambda module, inputs, output: found.append(tuple(output.shape))
+        )
         for child in model.children()
     ]
     model(x)
@@ -527,11 +607,11 @@ def shapes(model, x):
     return found
 
 
-assert check("shapes", shapes(cnn, torch.randn(2, 1, 8, 8)), shapes_right(cnn, torch.randn(2, 1, 8, 8)))
+assert check_shapes(shapes)
 assert all(not child._forward_hooks for child in cnn.children())
 
 # %% [markdown]
-# **6. Predict.**
+# **6. Two switches.** In evaluation one often sees both of them. What does each do?
 
 # %%
 predict(
@@ -547,3 +627,7 @@ predict(
         "neither": "One of them is the switch of the layers themselves.",
     },
 )
+
+# %% [markdown]
+# You know what `nn` is made of: nothing that you could not write. The next lesson moves all of it to another device by one
+# line (`11_gpu`).

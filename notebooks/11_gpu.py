@@ -23,7 +23,7 @@ from unittest import mock
 import tinygrad_edu as torch
 from tinygrad_edu import nn, optim, viz
 from tinygrad_edu.datasets import Digits
-from tinygrad_edu.learn import check, predict
+from tinygrad_edu.learn import check, check_function, predict
 from tinygrad_edu.learn.widgets.device_race import device_race
 from tinygrad_edu.nn import functional as F
 
@@ -49,9 +49,8 @@ if device.type == "cpu":
 # And this is the whole change in a training: the **model** goes there once, the **data** go there, and everything computed from
 # them is there already. Three places, marked with an arrow.
 
+
 # %%
-
-
 def load(train):
     digits = Digits(train=train)
     return digits.data.float().reshape(-1, 64) / 255, digits.targets
@@ -235,9 +234,8 @@ for n in (2, 8, 32, 128, 512):
 #
 # How many starts has a training step? Count them:
 
+
 # %%
-
-
 def training_step(device, batch, widths=(784, 128, 10)):
     """A function that does one training step of a network on random data."""
     torch.manual_seed(0)
@@ -280,14 +278,16 @@ def steps_by_batch(device):
 
 cpu_steps = steps_by_batch("cpu")
 for batch, seconds in cpu_steps.items():
-    print(f"batch {batch:5}: {1e3 * seconds:8.3f} ms a step, {batch / seconds:10,.0f} samples a second")
+    print(
+        f"batch {batch:5}: {1e3 * seconds:8.3f} ms a step,",
+        f"{batch / seconds:10,.0f} samples a second",
+    )
 
 # %% [markdown]
 # And a table of works of very different kinds:
 
+
 # %%
-
-
 def product(device, n):
     matrix = torch.randn(n, n).to(device)
     return lambda: matrix @ matrix
@@ -350,7 +350,7 @@ for name, seconds in cpu_works.items():
     column = "-"
     if gpu:
         there, beside = gpu["works"]["cuda"][name], gpu["works"]["cpu"][name]
-        column = f"{1e6 * there:12,.0f} µs, {beside / there:.2f} times as fast as the CPU beside it"
+        column = f"{1e6 * there:12,.0f} µs, {beside / there:.2f} times the speed of its CPU"
     print(f"{name:42}{1e6 * seconds:9,.0f} µs  {column}")
 
 # %% [markdown]
@@ -402,40 +402,70 @@ assert kept == 2 * parameters
 # %% [markdown]
 # ## Exercises
 #
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
+#
 # **1. Carrying.** The 60,000 training images of MNIST have 784 pixels each. How many bytes are sent if they are float32? And if they
 # are sent as they come, one byte a pixel (`uint8`), and turned into floats on the device?
+
+
+# %% tags=["check"]
+def check_as_float32(bytes_as_float32):
+    float_hints = {
+        47_040_000: "A float32 has four bytes.",
+        376_320_000: "That is float64: eight bytes.",
+    }
+    return check("as float32", bytes_as_float32, 188_160_000, float_hints)
+
+
+def check_as_uint8(bytes_as_uint8):
+    return check(
+        "as uint8",
+        bytes_as_uint8,
+        47_040_000,
+        because="A quarter of the way. x.to(device).float() / 255 carries less than x.float().to(device).",
+    )
+
 
 # %%
 bytes_as_float32 = None
 bytes_as_uint8 = None
-
-float_hints = {47_040_000: "A float32 has four bytes.", 376_320_000: "That is float64: eight bytes."}
-check("as float32", bytes_as_float32, 188_160_000, float_hints)
-check("as uint8", bytes_as_uint8, 47_040_000)
+check_as_float32(bytes_as_float32)
+check_as_uint8(bytes_as_uint8)
 
 # %% tags=["solution"]
 bytes_as_float32 = 60_000 * 784 * 4
 bytes_as_uint8 = 60_000 * 784
-assert check("as float32", bytes_as_float32, 188_160_000, float_hints)
-because = "A quarter of the way. x.to(device).float() / 255 carries less than x.float().to(device)."
-assert check("as uint8", bytes_as_uint8, 47_040_000, because=because)
+assert check_as_float32(bytes_as_float32)
+assert check_as_uint8(bytes_as_uint8)
 
 # %% [markdown]
 # **2. Break-even.** *Suppose* a CPU needs 100 µs for a step, and 2 µs more for each sample; and a device 500 µs, and 0.1 µs for
 # each sample. From which batch size on is the device ahead?
 
+
+# %% tags=["check"]
+def check_the_smallest_batch(smallest_batch):
+    batch_hints = {
+        200: "Close: the difference is 1.9 µs a sample, not 2.",
+        210: "At 210 the CPU needs 520 µs, the device 521.",
+    }
+    return check(
+        "the smallest batch",
+        smallest_batch,
+        211,
+        batch_hints,
+        because="400 µs behind, 1.9 µs gained a sample.",
+    )
+
+
 # %%
 smallest_batch = None
-
-batch_hints = {
-    200: "Close: the difference is 1.9 µs a sample, not 2.",
-    210: "At 210 the CPU needs 520 µs, the device 521.",
-}
-check("the smallest batch", smallest_batch, 211, batch_hints)
+check_the_smallest_batch(smallest_batch)
 
 # %% tags=["solution"]
 smallest_batch = int((500 - 100) / (2 - 0.1)) + 1
-assert check("the smallest batch", smallest_batch, 211, batch_hints, because="400 µs behind, 1.9 µs gained a sample.")
+assert check_the_smallest_batch(smallest_batch)
 
 # %% [markdown]
 # **3. Who waits?** Which of these lines make Python wait for a GPU? Give their letters as a text, for example `"ad"`.
@@ -450,24 +480,71 @@ assert check("the smallest batch", smallest_batch, 211, batch_hints, because="40
 # g    history.append(loss.item())
 # ```
 
+
+# %% tags=["check"]
+def check_who_waits(waiting_lines):
+    line_hints = {
+        "g": "Not only .item(): two more lines need to know the number in Python.",
+        "eg": "One more: Python cannot decide without the number.",
+        "cg": "One more: what is printed has to be known.",
+        "abceg": "Forward and backward only order; nobody has looked at a number yet.",
+    }
+    letters = waiting_lines and "".join(sorted(set("".join(waiting_lines).lower()) - set(" ,")))
+    return check(
+        "who waits",
+        letters,
+        "ceg",
+        line_hints,
+        because="An if, a print, an item: each needs the number itself.",
+    )
+
+
 # %%
 waiting_lines = None
-
-line_hints = {
-    "g": "Not only .item(): two more lines need to know the number in Python.",
-    "eg": "One more: Python cannot decide without the number.",
-    "cg": "One more: what is printed has to be known.",
-    "abceg": "Forward and backward only order; nobody has looked at a number yet.",
-}
-check("who waits", waiting_lines, "ceg", line_hints)
+check_who_waits(waiting_lines)
 
 # %% tags=["solution"]
 waiting_lines = "ceg"
-assert check("who waits", waiting_lines, "ceg", because="An if, a print, an item: each needs the number itself.")
+assert check_who_waits(waiting_lines)
 
 # %% [markdown]
 # **4. Wait once.** Write `mean_loss(losses)`: the average of a list of one-number tensors, as a Python number, which waits only
 # once. The check counts how often you ask for a number.
+
+
+# %% tags=["check"]
+def check_mean_loss(mean_loss):
+    def counting(*values):
+        """The answer for these losses, and how often it asked for a number."""
+        losses, times, item = [torch.tensor(v) for v in values], [], torch.Tensor.item
+
+        def counted(tensor):
+            times.append(1)
+            return item(tensor)
+
+        with (
+            mock.patch.object(torch.Tensor, "item", counted),
+            mock.patch.object(torch.Tensor, "__float__", counted),
+        ):
+            answer = mean_loss(losses)
+        return None if answer is None else (answer, len(times))
+
+    def right(a, b, c, times=1):
+        return (a + b + c) / 3, times
+
+    hints = [
+        (
+            lambda *values: right(*values, times=3),
+            "The average is right, but you have waited three times: add up tensors.",
+        ),
+        (
+            lambda *values: right(*values, times=0),
+            "The average is right, but it is still a tensor: ask for its number.",
+        ),
+    ]
+    because = "One answer, one wait."
+    losses = (1.0, 2.0, 6.0)
+    return check_function("mean loss", counting, right, losses, hints=hints, because=because)
 
 
 # %%
@@ -475,24 +552,7 @@ def mean_loss(losses):
     return None
 
 
-def asked(function):
-    """The answer for three losses, and how often it asked for a number."""
-    losses, times, item = [torch.tensor(v) for v in (1.0, 2.0, 6.0)], [], torch.Tensor.item
-
-    def counted(tensor):
-        times.append(1)
-        return item(tensor)
-
-    with (
-        mock.patch.object(torch.Tensor, "item", counted),
-        mock.patch.object(torch.Tensor, "__float__", counted),
-    ):
-        answer = function(losses)
-    return None if answer is None else (answer, len(times))
-
-
-how_often = [((3.0, 3), "The average is right, but you have waited three times: add up tensors.")]
-check("mean loss", asked(mean_loss), (3.0, 1), how_often)
+check_mean_loss(mean_loss)
 
 
 # %% tags=["solution"]
@@ -500,25 +560,36 @@ def mean_loss(losses):
     return torch.stack(losses).mean().item()
 
 
-assert check("mean loss", asked(mean_loss), (3.0, 1), how_often, because="One answer, one wait.")
+assert check_mean_loss(mean_loss)
 
 # %% [markdown]
 # **5. Memory.** A network has 10 million parameters in float32 and is trained with Adam. How many bytes do the
 # parameters, their gradients and the optimizer take together?
 
+
+# %% tags=["check"]
+def check_bytes_in_all(bytes_in_all):
+    memory_hints = {
+        40_000_000: "Only the parameters.",
+        80_000_000: "Parameters and gradients; Adam keeps two numbers for each parameter as well.",
+        120_000_000: "Adam keeps two: the mean of the gradient and the mean of its square.",
+    }
+    return check(
+        "bytes in all",
+        bytes_in_all,
+        160_000_000,
+        memory_hints,
+        because="Four times the model, before the first activation.",
+    )
+
+
 # %%
 bytes_in_all = None
-
-memory_hints = {
-    40_000_000: "Only the parameters.",
-    80_000_000: "Parameters and gradients; Adam keeps two numbers for each parameter as well.",
-    120_000_000: "Adam keeps two: the mean of the gradient and the mean of its square.",
-}
-check("bytes in all", bytes_in_all, 160_000_000, memory_hints)
+check_bytes_in_all(bytes_in_all)
 
 # %% tags=["solution"]
 bytes_in_all = 10_000_000 * 4 * (1 + 1 + 2)
-assert check("bytes in all", bytes_in_all, 160_000_000, because="Four times the model, before the first activation.")
+assert check_bytes_in_all(bytes_in_all)
 
 # %% [markdown]
 # One change moves a program, and a clock with two waits says whether it was worth it.

@@ -23,7 +23,6 @@ from tinygrad_edu.viz import History
 
 F = nn.functional
 
-
 # %% [markdown]
 # ## 1. Overfitting
 #
@@ -50,10 +49,11 @@ def test(model):
     """Loss and accuracy on the test set."""
     model.eval()
     scores = model(X_test)
-    return F.cross_entropy(scores, y_test).item(), (scores.argmax(1) == y_test).float().mean().item()
+    right = (scores.argmax(1) == y_test).float().mean()
+    return F.cross_entropy(scores, y_test).item(), right.item()
 
 
-def train(make, epochs=150, lr=0.003, weight_decay=0.0, size=20, history=None):
+def train(make, epochs=150, lr=0.003, weight_decay=0.0, size=20):
     """Train a new network, and keep its history: loss, test loss and accuracy by epoch."""
     torch.manual_seed(1)
     model, history = make(), History()
@@ -90,7 +90,7 @@ training_curve(history)
 # %%
 scores = overfitted(X[:10])
 sure = scores.softmax(1)[torch.arange(10), y[:10]]
-print("how sure it is of the ten wrong labels:", [f"{p:.2f}" for p in sure.tolist()])
+print("how sure it is of the ten wrong labels:", *(f"{p:.2f}" for p in sure.tolist()))
 assert sure.min() > 0.8
 
 # %% [markdown]
@@ -117,7 +117,8 @@ for p in (0.2, 0.5, 0.8):
     kept, without = dropout(x, p, mask), x * mask
     mean, mean_without = kept.mean().item(), without.mean().item()
     print(
-        f"p = {p}: mean {mean:.3f}, without the division {mean_without:.3f}; what stays becomes {kept.max().item():.2f}"
+        f"p = {p}: mean {mean:.3f}, without the division {mean_without:.3f};",
+        f"what stays becomes {kept.max().item():.2f}",
     )
     assert abs(mean - 1) < 0.02
 
@@ -138,13 +139,21 @@ def with_dropout(p=0.5):
 
 
 _, dropped = train(with_dropout)
-print(f"test loss at the end: {history['test_loss'][-1]:.3f} without, {dropped['test_loss'][-1]:.3f} with dropout")
+print(
+    f"test loss at the end: {history['test_loss'][-1]:.3f} without,",
+    f"{dropped['test_loss'][-1]:.3f} with dropout",
+)
 assert dropped["test_loss"][-1] < history["test_loss"][-1]
 
 # %%
 predict(
     "You forget `model.eval()` before measuring a network with `Dropout(0.5)`. What happens?",
-    ["an error", "the accuracy is too high", "the accuracy is too low, and differs from run to run", "nothing"],
+    [
+        "an error",
+        "the accuracy is too high",
+        "the accuracy is too low, and differs from run to run",
+        "nothing",
+    ],
     "the accuracy is too low, and differs from run to run",
     {
         "an error": "No. Nothing warns you, which makes this mistake so common.",
@@ -161,8 +170,9 @@ predict(
 #
 # $$w \leftarrow (1 - \eta\lambda)\,w - \eta \cdot (\text{step of Adam}).$$
 #
-# That is AdamW, the W for *weight decay*. Adding $\lambda w$ to the gradient instead is not the same for Adam: it would divide the
-# pull by $\sqrt v$ like any gradient, so weights with large gradients would hardly be pulled at all.
+# Here $\eta$ is the learning rate, and $\lambda$ says how strong the pull is. That is AdamW, the W for *weight decay*. Adding
+# $\lambda w$ to the gradient instead is not the same for Adam, which divides each weight's step by the size of its recent gradients
+# (lesson 6): it would divide the pull as well, and weights with large gradients would hardly be pulled at all.
 
 # %%
 w = torch.tensor([2.0, -1.0], requires_grad=True)
@@ -176,9 +186,15 @@ assert torch.allclose(w.detach(), by_hand)
 
 # %%
 decayed_model, decayed = train(plain, weight_decay=1.0)
-lengths = [torch.cat([p.flatten() for p in m.parameters()]).norm().item() for m in (overfitted, decayed_model)]
+lengths = [
+    torch.cat([p.flatten() for p in m.parameters()]).norm().item()
+    for m in (overfitted, decayed_model)
+]
 print(f"length of all weights: {lengths[0]:.1f} without decay, {lengths[1]:.1f} with it")
-print(f"test loss at the end: {history['test_loss'][-1]:.3f} without, {decayed['test_loss'][-1]:.3f} with it")
+print(
+    f"test loss at the end: {history['test_loss'][-1]:.3f} without,",
+    f"{decayed['test_loss'][-1]:.3f} with it",
+)
 assert lengths[1] < lengths[0] and decayed["test_loss"][-1] < history["test_loss"][-1]
 
 # %% [markdown]
@@ -209,21 +225,25 @@ class EarlyStopping:
 torch.manual_seed(1)
 model, watch = plain(), EarlyStopping(patience=10)
 optimizer = optim.AdamW(model.parameters(), lr=0.003, weight_decay=0.0)
-for epoch in range(1, 151):  # noqa: B007
+for epoch in range(1, 151):
     model.train()
     for chosen in torch.randperm(len(X)).split(20):
         optimizer.zero_grad()
         F.cross_entropy(model(X[chosen]), y[chosen]).backward()
         optimizer.step()
     if watch.stop(test(model)[0], model):
+        print(f"stopped after {epoch} of 150 epochs")
         break
 
-print(f"stopped after {epoch} of 150 epochs; the best test loss was {watch.best:.3f}, now it is {test(model)[0]:.3f}")
+print(f"the best test loss was {watch.best:.3f}, now it is {test(model)[0]:.3f}")
 assert epoch < 150 and test(watch.model)[0] == watch.best
 
 # %%
 compared = {"nothing": history, "dropout": dropped, "weight decay": decayed}
-shown = {what: {name: h[what] for name, h in compared.items()} for what in ("loss", "test_loss", "test_accuracy")}
+shown = {
+    what: {name: h[what] for name, h in compared.items()}
+    for what in ("loss", "test_loss", "test_accuracy")
+}
 curves(torch.arange(1, 151), shown, "epoch")
 
 # %% [markdown]
@@ -238,7 +258,9 @@ curves(torch.arange(1, 151), shown, "epoch")
 
 # %%
 torch.manual_seed(0)
-batch = torch.randn(32, 4) * torch.tensor([1.0, 10.0, 0.1, 3.0]) + torch.tensor([0.0, 5.0, -2.0, 100.0])
+batch = torch.randn(32, 4) * torch.tensor([1.0, 10.0, 0.1, 3.0]) + torch.tensor(
+    [0.0, 5.0, -2.0, 100.0]
+)
 norm = nn.BatchNorm1d(4)
 
 by_hand = (batch - batch.mean(0)) / (batch.var(0, correction=0) + 1e-5).sqrt()
@@ -257,7 +279,6 @@ norm.eval()
 print("running mean:", [f"{m:.2f}" for m in norm.running_mean.tolist()])
 print("one row alone:", [f"{v:.2f}" for v in norm(batch[:1])[0].tolist()])
 assert torch.allclose(norm.running_mean, batch.mean(0), atol=1.0)
-
 
 # %% [markdown]
 # Does it help? Six hidden layers, and first weights that are much too small, on all 1,438 digits:
@@ -355,7 +376,6 @@ assert all(torch.allclose(a, p.grad) for a, p in zip(mine, model.parameters(), s
 now = sum((p.grad**2).sum() for p in model.parameters()).sqrt()
 print(f"the gradient was {length.item():.2f} long and is now {now.item():.2f}")
 
-
 # %% [markdown]
 # What it saves you from. The same training with one rotten batch in the middle, its pixels a thousand times too large:
 
@@ -397,24 +417,56 @@ curves(torch.arange(120), {"loss": accident}, "step", logarithmic=True, size=(5.
 #
 # ## Exercises
 #
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
+#
 # **1. The factor.** Dropout with $p = 0.8$: by which number is a unit that stays multiplied?
+
+
+# %% tags=["check"]
+def check_factor(factor):
+    hints = {
+        1.25: "That is 1 / p. A fifth of the units stays and must carry all.",
+        0.2: "It must become larger, not smaller.",
+    }
+    return check("factor", factor, 5, hints, because="A fifth stays, five times as large.")
+
 
 # %%
 factor = None
-
-hints = {
-    1.25: "That is 1 / p. A fifth of the units stays and must carry all.",
-    0.2: "It must become larger, not smaller.",
-}
-check("factor", factor, 5, hints)
+check_factor(factor)
 
 # %% tags=["solution"]
 factor = 1 / (1 - 0.8)
-assert check("factor", factor, 5, hints, because="A fifth stays, five times as large.")
+assert check_factor(factor)
 
 # %% [markdown]
 # **2. Its gradient.** Where the mask is zero, the gradient of the input is zero. Write the gradient of `dropout(x, p, mask)` with
 # respect to `x`, given the gradient `g` of the result.
+
+
+# %% tags=["check"]
+def check_dropout_back(dropout_back):
+    def dropout_back_right(g, p, mask):
+        return torch.where(mask > 0, g / (1 - p), torch.zeros(()))
+
+    torch.manual_seed(0)
+    samples = [(torch.randn(6), p, (torch.rand(6) >= p).float()) for p in (0.2, 0.5)]
+    hints = [
+        (
+            lambda g, p, mask: g * mask,
+            "What stays was made larger on the way forward; so is its gradient.",
+        ),
+        (lambda g, p, mask: g / (1 - p), "What was dropped had no say in the result."),
+        (
+            lambda g, p, mask: g * mask * (1 - p),
+            "Divided on the way forward, divided on the way back.",
+        ),
+    ]
+    because = "The same mask, the same factor."
+    return check_function(
+        "dropout_back", dropout_back, dropout_back_right, *samples, because=because, hints=hints
+    )
 
 
 # %%
@@ -422,13 +474,7 @@ def dropout_back(g, p, mask):
     return None
 
 
-def dropout_back_right(g, p, mask):
-    return torch.where(mask > 0, g / (1 - p), torch.zeros(()))
-
-
-torch.manual_seed(0)
-samples = [(torch.randn(6), p, (torch.rand(6) >= p).float()) for p in (0.2, 0.5)]
-check_function("dropout_back", dropout_back, dropout_back_right, *samples)
+check_dropout_back(dropout_back)
 
 
 # %% tags=["solution"]
@@ -436,69 +482,94 @@ def dropout_back(g, p, mask):
     return g * mask / (1 - p)
 
 
-assert check_function(
-    "dropout_back", dropout_back, dropout_back_right, *samples, because="The same mask, the same factor."
-)
+assert check_dropout_back(dropout_back)
 
 # %% [markdown]
 # **3. Decay alone.** A weight is 1, its gradient is zero from now on. With SGD, `lr=0.1` and `weight_decay=0.01`, how large is it
 # after 1,000 steps?
 
+
+# %% tags=["check"]
+def check_weight(weight):
+    hints = {
+        0.0: "It shrinks by a factor in each step and never arrives.",
+        0.99**1000: "The factor is 1 - lr * weight_decay.",
+        0.9: "That is after about 100 steps.",
+    }
+    return check(
+        "weight",
+        weight,
+        0.999**1000,
+        hints,
+        atol=1e-3,
+        because="0.999 to the power of 1000, about 1/e.",
+    )
+
+
 # %%
 weight = None
-
-hints = {
-    0.0: "It shrinks by a factor in each step and never arrives.",
-    0.99**1000: "The factor is 1 - lr * weight_decay.",
-    0.9: "That is after about 100 steps.",
-}
-check("weight", weight, 0.999**1000, hints, atol=1e-3)
+check_weight(weight)
 
 # %% tags=["solution"]
 weight = (1 - 0.1 * 0.01) ** 1000
-assert check("weight", weight, 0.999**1000, hints, atol=1e-3, because="0.999 to the power of 1000, about 1/e.")
+assert check_weight(weight)
 
 # %% [markdown]
 # **4. Patience.** The test losses of the epochs are 0.9, 0.7, 0.8, 0.6, 0.65, 0.64, 0.7. With `patience=2` and the class above: after
 # which epoch (counted from 1) does the training stop?
 
+
+# %% tags=["check"]
+def check_stops_after(stops_after):
+    hints = {
+        3: "One rise is within the patience.",
+        6: "After epoch 6 it has waited twice; it stops when it has waited more than `patience` times.",
+        4: "That is the best epoch.",
+    }
+    return check(
+        "stops after",
+        stops_after,
+        7,
+        hints,
+        because="Epochs 5, 6 and 7 are all worse than epoch 4, and three is more than two.",
+    )
+
+
 # %%
 stops_after = None
-
-hints = {
-    3: "One rise is within the patience.",
-    6: "After epoch 6 it has waited twice; it stops when it has waited more than `patience` times.",
-    4: "That is the best epoch.",
-}
-check("stops after", stops_after, 7, hints)
+check_stops_after(stops_after)
 
 # %% tags=["solution"]
 watch = EarlyStopping(patience=2)
-stops_after = next(n for n, loss in enumerate([0.9, 0.7, 0.8, 0.6, 0.65, 0.64, 0.7], 1) if watch.stop(loss, None))
-assert check(
-    "stops after",
-    stops_after,
-    7,
-    hints,
-    because="Epochs 5, 6 and 7 are all worse than epoch 4, and three is more than two.",
+stops_after = next(
+    n for n, loss in enumerate([0.9, 0.7, 0.8, 0.6, 0.65, 0.64, 0.7], 1) if watch.stop(loss, None)
 )
+assert check_stops_after(stops_after)
 
 # %% [markdown]
 # **5. Clipped, all together.** Two parameters have the gradients [3] and [4]. The limit is 1. What are they afterwards? (The answer is a
 # tensor of two numbers.)
 
+
+# %% tags=["check"]
+def check_clipped(clipped):
+    hints = [
+        (
+            torch.tensor([1.0, 1.0]),
+            "Each by itself would change the direction. Take the length of both together.",
+        ),
+        (torch.tensor([3.0, 4.0]), "Together they are 5 long."),
+    ]
+    return check("clipped", clipped, torch.tensor([0.6, 0.8]), hints, atol=1e-4)
+
+
 # %%
 clipped = None
-
-hints = [
-    (torch.tensor([1.0, 1.0]), "Each by itself would change the direction. Take the length of both together."),
-    (torch.tensor([3.0, 4.0]), "Together they are 5 long."),
-]
-check("clipped", clipped, torch.tensor([0.6, 0.8]), hints, atol=1e-4)
+check_clipped(clipped)
 
 # %% tags=["solution"]
 clipped = torch.cat(clip([torch.tensor([3.0]), torch.tensor([4.0])], 1.0))
-assert check("clipped", clipped, torch.tensor([0.6, 0.8]), hints, atol=1e-4)
+assert check_clipped(clipped)
 
 # %% [markdown]
 # Next: a network that you can draw for (`13_pixel_classifier`).

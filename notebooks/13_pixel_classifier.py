@@ -14,7 +14,7 @@
 # %%
 import tinygrad_edu as torch
 from tinygrad_edu import datasets, nn, optim, viz
-from tinygrad_edu.learn import check, check_gradient, curves, predict
+from tinygrad_edu.learn import check, check_function, check_gradient, curves, predict
 from tinygrad_edu.learn.widgets.drawing import draw
 from tinygrad_edu.utils.data import DataLoader, TensorDataset
 
@@ -206,7 +206,9 @@ def train_by_hand(momentum, epochs=30):
             g = first_gradient(scores, y[chosen])
             for layer in reversed(layers):
                 g = layer.backward(g)
-            optimizer.step([(first.W, first.dW), (first.b, first.db), (last.W, last.dW), (last.b, last.db)])
+            optimizer.step(
+                [(first.W, first.dW), (first.b, first.db), (last.W, last.dW), (last.b, last.db)]
+            )
         losses.append(F.cross_entropy(forward(layers, X), y).item())
     return layers, losses
 
@@ -260,7 +262,10 @@ for epoch in range(30):
         optimizer.step()
 
 difference = max((model[i].weight.T - by_hand[i].W).abs().max().item() for i in (0, 2))
-print(f"{accuracy(model(X_test), y_test):.1%} right; largest difference to the weights by hand: {difference:.1e}")
+print(
+    f"{accuracy(model(X_test), y_test):.1%} right;",
+    f"largest difference to the weights by hand: {difference:.1e}",
+)
 assert difference < 1e-3
 
 # %% [markdown]
@@ -304,7 +309,10 @@ page
 diagonal = torch.eye(6).reshape(1, 36)
 with torch.no_grad():
     shares = model(diagonal).softmax(1)[0]
-print("a diagonal:", {name: f"{share:.1%}" for name, share in zip(CLASSES, shares.tolist(), strict=True)})
+print(
+    "a diagonal:",
+    {name: f"{share:.1%}" for name, share in zip(CLASSES, shares.tolist(), strict=True)},
+)
 assert abs(shares.sum().item() - 1) < 1e-5
 
 # %% [markdown]
@@ -351,21 +359,57 @@ draw(reader, X_test[:6], y_test[:6], [str(digit) for digit in range(10)], title=
 #
 # ## Exercises
 #
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
+#
 # **1. Count.** How many numbers does the network 36-16-3 learn?
+
+
+# %% tags=["check"]
+def check_numbers(count):
+    hints = {
+        624: "Those are the weights; each unit has a bias too.",
+        612: "The weights are 36 · 16 and 16 · 3.",
+    }
+    return check("numbers", count, 643, hints)
+
 
 # %%
 count = None
-
-hints = {624: "Those are the weights; each unit has a bias too.", 612: "The weights are 36 · 16 and 16 · 3."}
-check("numbers", count, 643, hints)
+check_numbers(count)
 
 # %% tags=["solution"]
 count = 36 * 16 + 16 + 16 * 3 + 3
-assert check("numbers", count, 643, hints)
+assert check_numbers(count)
 
 # %% [markdown]
 # **2. The order of two lines.** In the first `Layer`, somebody moves `dx = g @ self.W.T` below the update. Every shape fits and the training
 # still works somehow. Write what `dx` then is, as a function of `g`, `x`, `W` and `lr`.
+
+
+# %% tags=["check"]
+def check_dx_too_late(dx_too_late):
+    def run_late(g, x, W, lr):
+        """The moved line, run"""
+        layer = Layer(4, 3)
+        layer.W = W.clone()
+        layer.forward(x)
+        layer.backward(g)
+        layer.W -= lr * layer.dW
+        return layer.backward(g)
+
+    torch.manual_seed(2)
+    sample = torch.randn(5, 3), torch.randn(5, 4), torch.randn(4, 3), 0.1
+    hints = [
+        (
+            lambda g, x, W, lr: g @ W.T,
+            "That is the right dx. After the update, W is another one.",
+        )
+    ]
+    because = "The error grows with lr, so with a small rate nobody notices."
+    return check_function(
+        "dx too late", dx_too_late, run_late, sample, atol=1e-5, hints=hints, because=because
+    )
 
 
 # %%
@@ -373,17 +417,7 @@ def dx_too_late(g, x, W, lr):
     return None
 
 
-torch.manual_seed(2)
-g, x, W, lr = torch.randn(5, 3), torch.randn(5, 4), torch.randn(4, 3), 0.1
-late = Layer(4, 3)  # the moved line, run
-late.W = W.clone()
-late.forward(x)
-late.backward(g)
-late.W -= lr * late.dW
-expected = late.backward(g)
-
-hints = [(g @ W.T, "That is the right dx. After the update, W is another one.")]
-check("dx too late", dx_too_late(g, x, W, lr), expected, hints, atol=1e-5)
+check_dx_too_late(dx_too_late)
 
 
 # %% tags=["solution"]
@@ -391,8 +425,7 @@ def dx_too_late(g, x, W, lr):
     return g @ W.T - lr * (g @ g.T) @ x
 
 
-because = "The error grows with lr, so with a small rate nobody notices."
-assert check("dx too late", dx_too_late(g, x, W, lr), expected, hints, atol=1e-5, because=because)
+assert check_dx_too_late(dx_too_late)
 
 # %% [markdown]
 # **3. Leaky relu.** It lets a hundredth of negative numbers through: $f(x) = x$ for $x > 0$, else $0.01\,x$. Write its rule: `rule(g, x)`.
@@ -403,12 +436,18 @@ def leaky(x):
     return torch.where(x > 0, x, 0.01 * x)
 
 
+# %% tags=["check"]
+def check_leaky_relu(rule):
+    torch.manual_seed(3)
+    return check_gradient("leaky relu", leaky, [torch.randn(8)], rule)
+
+
+# %%
 def rule(g, x):
     return None
 
 
-torch.manual_seed(3)
-check_gradient("leaky relu", leaky, [torch.randn(8)], rule)
+check_leaky_relu(rule)
 
 
 # %% tags=["solution"]
@@ -416,24 +455,31 @@ def rule(g, x):
     return torch.where(x > 0, g, 0.01 * g)
 
 
-assert check_gradient("leaky relu", leaky, [torch.randn(8)], rule)
+assert check_leaky_relu(rule)
 
 # %% [markdown]
 # **4. Two half batches.** With the second `Layer`, you want the gradient of a batch of 30 from two batches of 15 (`first_gradient` divides by
 # the batch's length). By which number must the *sum* of the two gradients be multiplied?
 
+
+# %% tags=["check"]
+def check_number(number):
+    hints = {
+        2: "Each half has been divided by 15 only, so it is too large already.",
+        1: "Then the step would be twice as large as that of one batch of 30.",
+    }
+    return check(
+        "number", number, 0.5, hints, because="The mean of two means is half of their sum."
+    )
+
+
 # %%
 number = None
-
-hints = {
-    2: "Each half has been divided by 15 only, so it is too large already.",
-    1: "Then the step would be twice as large as that of one batch of 30.",
-}
-check("number", number, 0.5, hints)
+check_number(number)
 
 # %% tags=["solution"]
 number = 15 / 30
-assert check("number", number, 0.5, hints, because="The mean of two means is half of their sum.")
+assert check_number(number)
 
 # %% [markdown]
 # Next: a network that answers with a number and not with a class (`14_regression`).

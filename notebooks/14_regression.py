@@ -40,7 +40,14 @@ def scatter(columns, title, xlabels, ylabel, level=None):
     with style():
         plot, axes = panels(len(columns), title, columns=3, size=(2.9, 2.5))
         for ax, (across, up), label in zip(axes, columns, xlabels, strict=True):
-            ax.scatter(across.tolist(), up.flatten().tolist(), s=7, alpha=0.6, color=COLOURS[0][0], linewidths=0)
+            ax.scatter(
+                across.tolist(),
+                up.flatten().tolist(),
+                s=7,
+                alpha=0.6,
+                color=COLOURS[0][0],
+                linewidths=0,
+            )
             if level is not None:
                 ax.axhline(level, color=COLOURS[1][0], linewidth=1.5)
             ax.set_xlabel(label)
@@ -49,7 +56,12 @@ def scatter(columns, title, xlabels, ylabel, level=None):
     return plot
 
 
-scatter([(x_raw[:300, i], t_raw[:300]) for i in range(3)], "the data", datasets.DELIVERY_COLUMNS, "minutes")
+scatter(
+    [(x_raw[:300, i], t_raw[:300]) for i in range(3)],
+    "the data",
+    datasets.DELIVERY_COLUMNS,
+    "minutes",
+)
 
 # %% [markdown]
 # Each column tells something, and none tells enough. And there is more to it: look at the left picture. Far away, the minutes spread much
@@ -91,7 +103,12 @@ def in_minutes(answers):
     return answers * t_std + t_mean
 
 
-print("means", [f"{abs(m):.3f}" for m in x.mean(0).tolist()], "deviations", [f"{s:.3f}" for s in x.std(0).tolist()])
+print(
+    "means",
+    [f"{abs(m):.3f}" for m in x.mean(0).tolist()],
+    "deviations",
+    [f"{s:.3f}" for s in x.std(0).tolist()],
+)
 assert torch.allclose(in_minutes(t), t_raw, atol=1e-4)
 
 # %% [markdown]
@@ -185,7 +202,10 @@ for _ in range(200):
 
 answers = in_minutes(forward(x_test, *weights)[-1])
 error = (answers - t_raw_test).abs().mean().item()
-print(f"mean error: {error:.2f} minutes; the straight line had {straight:.2f}, always the mean {nothing:.2f}")
+print(
+    f"mean error: {error:.2f} minutes;",
+    f"the straight line had {straight:.2f}, always the mean {nothing:.2f}",
+)
 assert error < 0.8 * straight
 both = {"training": losses, "test": test_losses}
 curves(torch.arange(200), {"mean squared error": both}, "epoch", logarithmic=True, size=(5, 3))
@@ -295,7 +315,9 @@ for rate in (0.05, 0.005, 0.0001):
     weights = first_weights()
     for _ in range(50):
         for chosen in torch.randperm(len(x_raw)).split(50):
-            for w, gradient in zip(weights, backward(x_raw[chosen], t_raw[chosen], *weights), strict=True):
+            for w, gradient in zip(
+                weights, backward(x_raw[chosen], t_raw[chosen], *weights), strict=True
+            ):
                 w -= rate * gradient
     raw_error = (forward(x_raw_test, *weights)[-1] - t_raw_test).abs().mean().item()
     print(f"rate {rate}: mean error {raw_error:.2f} minutes")
@@ -318,31 +340,48 @@ print(f"40 km: the network says {told:.0f} minutes, the formula {15 + 40 * (2 + 
 #
 # ## Exercises
 #
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
+#
 # **1. Back to minutes.** The target was normalised with mean 40 and deviation 12. The network says -0.5. How many minutes?
+
+
+# %% tags=["check"]
+def check_minutes(minutes):
+    hints = {-6: "And the mean?", 46: "The sign.", 39.5: "The deviation is 12 minutes, not one."}
+    return check("minutes", minutes, 34, hints)
+
 
 # %%
 minutes = None
-
-hints = {-6: "And the mean?", 46: "The sign.", 39.5: "The deviation is 12 minutes, not one."}
-check("minutes", minutes, 34, hints)
+check_minutes(minutes)
 
 # %% tags=["solution"]
 minutes = -0.5 * 12 + 40
-assert check("minutes", minutes, 34, hints)
+assert check_minutes(minutes)
 
 # %% [markdown]
 # **2. Units of the loss.** The mean squared error on normalised targets is 0.04, the deviation of the targets is 12 minutes. What is the root
 # of the mean squared error in minutes?
 
+
+# %% tags=["check"]
+def check_rmse(rmse):
+    hints = {
+        0.2: "That is the root, in deviations.",
+        0.48: "Take the root first.",
+        5.76: "That is in minutes squared.",
+    }
+    return check("root of the mean square", rmse, 2.4, hints)
+
+
 # %%
 rmse = None
-
-hints = {0.2: "That is the root, in deviations.", 0.48: "Take the root first.", 5.76: "That is in minutes squared."}
-check("minutes", rmse, 2.4, hints)
+check_rmse(rmse)
 
 # %% tags=["solution"]
 rmse = 0.04**0.5 * 12
-assert check("minutes", rmse, 2.4, hints)
+assert check_rmse(rmse)
 
 # %% [markdown]
 # **3. Another loss.** The mean *absolute* error is not so much disturbed by a few wild rows. Write its gradient with respect to the answers
@@ -357,11 +396,23 @@ def absolute(y):
     return (y - goal).abs().mean()
 
 
+# %% tags=["check"]
+def check_mean_absolute_error(rule):
+    return check_gradient(
+        "mean absolute error",
+        absolute,
+        [y],
+        rule,
+        because="Far or near, each row pulls with the same strength.",
+    )
+
+
+# %%
 def rule(g, y):
     return None
 
 
-check_gradient("mean absolute error", absolute, [y], rule)
+check_mean_absolute_error(rule)
 
 
 # %% tags=["solution"]
@@ -369,43 +420,60 @@ def rule(g, y):
     return g * (y - goal).sign() / len(goal)
 
 
-assert check_gradient(
-    "mean absolute error", absolute, [y], rule, because="Far or near, each row pulls with the same strength."
-)
+assert check_mean_absolute_error(rule)
 
 # %% [markdown]
 # **4. Wild rows.** Ten rows with the errors 1, 1, 1, 1, 1, 1, 1, 1, 1 and 21 minutes. Which share of the *squared* error (in percent) comes
 # from the last one?
 
+
+# %% tags=["check"]
+def check_percent(percent):
+    hints = {70: "That is its share of the absolute error: 21 of 30.", 10: "Its share of the rows."}
+    return check(
+        "percent",
+        percent,
+        98,
+        hints,
+        atol=0.1,
+        because="So the squared error nearly forgets the other nine.",
+    )
+
+
 # %%
 percent = None
-
-hints = {70: "That is its share of the absolute error: 21 of 30.", 10: "Its share of the rows."}
-check("percent", percent, 98, hints, atol=0.1)
+check_percent(percent)
 
 # %% tags=["solution"]
 percent = 100 * 21**2 / (9 + 21**2)
-assert check("percent", percent, 98, hints, atol=0.1, because="So the squared error nearly forgets the other nine.")
+assert check_percent(percent)
 
 # %% [markdown]
 # **5. A leak.** A friend normalises with mean and deviation of *all* 1,000 rows, then splits off 200 to test. Is the test still honest? Answer
 # `True` or `False`.
 
+
+# %% tags=["check"]
+def check_honest(honest):
+    hints = {
+        True: "The training has used something about the test rows: here little, with few or wild rows more."
+    }
+    return check(
+        "honest",
+        honest,
+        False,
+        hints,
+        because="Everything that is computed from data is part of the training, the mean too.",
+    )
+
+
 # %%
 honest = None
-
-hints = {True: "The training has used something about the test rows: here little, with few or wild rows more."}
-check("honest", honest, False, hints)
+check_honest(honest)
 
 # %% tags=["solution"]
 honest = False
-assert check(
-    "honest",
-    honest,
-    False,
-    hints,
-    because="Everything that is computed from data is part of the training, the mean too.",
-)
+assert check_honest(honest)
 
 # %% [markdown]
 # Next: every common mistake, made on purpose (`15_mistakes`).

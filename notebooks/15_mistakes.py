@@ -15,11 +15,12 @@ import warnings
 from itertools import pairwise
 
 import numpy as np
+from IPython.display import display
 
 import tinygrad_edu as torch
 from tinygrad_edu import nn, optim, viz
 from tinygrad_edu.datasets import Digits, delivery
-from tinygrad_edu.learn import check, predict
+from tinygrad_edu.learn import check, check_function, predict
 from tinygrad_edu.nn import functional as F
 
 # the engine warns of some of these mistakes when they happen; here we want to find them ourselves
@@ -52,7 +53,9 @@ def network(*widths, activation=nn.ReLU):
     return nn.Sequential(*layers[:-1])
 
 
-def train(model, optimizer, x=x, y=y, epochs=15, loss_of=F.cross_entropy, history=None, name="loss"):
+def train(
+    model, optimizer, x=x, y=y, epochs=15, loss_of=F.cross_entropy, history=None, name="loss"
+):
     """The loop from lesson 8."""
     for epoch in range(epochs):
         total = 0.0
@@ -133,14 +136,16 @@ findings = {}
 for rate in (1e-5, 0.1, 3.0):
     model = network(64, 32, 10)
     with viz.Linter() as linter:
-        train(model, optim.SGD(model.parameters(), lr=rate), history=history, name=f"lr={rate:g} loss")
+        train(
+            model, optim.SGD(model.parameters(), lr=rate), history=history, name=f"lr={rate:g} loss"
+        )
     findings[rate] = linter.findings
     print(f"lr={rate:g}: test accuracy {accuracy(model):.1%}")
 history.plot()
 
 # %% [markdown]
 # Two of the curves are flat, for opposite reasons! A flat curve alone does not tell. What tells is **how far a step moves the
-# weights compared with their size**. About one thousandth is usual.
+# weights compared with their size**. Between a thousandth and a hundredth is usual.
 
 # %%
 for rate, found in findings.items():
@@ -159,7 +164,11 @@ def update_size(model, optimizer):
     optimizer.zero_grad()
     F.cross_entropy(model(x[:32]), y[:32]).backward()
     optimizer.step()
-    return {name: ((p - before[name]).norm() / p.norm()).item() for name, p in model.named_parameters() if p.ndim > 1}
+    return {
+        name: ((p - before[name]).norm() / p.norm()).item()
+        for name, p in model.named_parameters()
+        if p.ndim > 1
+    }
 
 
 for rate in (1e-5, 0.1, 3.0):
@@ -253,7 +262,10 @@ for last in ((nn.Softmax(dim=1),), ()):
     model = nn.Sequential(*network(64, 32, 10), *last)
     with viz.Linter() as linter:
         train(model, optim.SGD(model.parameters(), lr=0.1))
-    print(f"{'softmax twice' if last else 'softmax once '}: test accuracy {accuracy(model):.1%}; {linter.findings}")
+    print(
+        f"softmax {'twice' if last else 'once '}: test accuracy {accuracy(model):.1%};",
+        linter.findings,
+    )
     if last:
         twice = accuracy(model)
         assert "double softmax" in linter.findings.kinds
@@ -320,10 +332,16 @@ for name, target in {"row": row, "column": row.unsqueeze(1)}.items():
             ((model(table) - target) ** 2).mean().backward()
             optimizer.step()
     guess = model(table).detach().squeeze(1)
-    print(f"{name:6}: predictions {guess.min().item():5.1f} to {guess.max().item():5.1f} minutes; {linter.findings}")
+    print(
+        f"{name:6}: predictions {guess.min().item():5.1f} to {guess.max().item():5.1f} minutes;",
+        linter.findings,
+    )
     if name == "row":
         assert "pairs" in linter.findings.kinds and guess.std() < 2
-print(f"truth : {row.min().item():17.1f} to {row.max().item():5.1f} minutes, {row.mean().item():.1f} on average")
+print(
+    f"truth : {row.min().item():17.1f} to {row.max().item():5.1f} minutes,",
+    f"{row.mean().item():.1f} on average",
+)
 assert not linter.findings and guess.std() > 10
 
 # %% [markdown]
@@ -441,11 +459,10 @@ history.plot_norms()
 # In the right panel (logarithmic!) the layers lie below each other like a staircase: the signal is lost step by step. **Mended** by an
 # activation whose slope is 1 (relu), together with a start that fits it:
 
+
 # %%
-
-
 def kaiming(model):
-    """Weights of a size that keeps the activations' size from layer to layer: variance 2 / fan_in for relu."""
+    """Weights that keep the activations' size from layer to layer: variance 2 / fan_in for relu."""
     torch.manual_seed(0)
     for layer in model:
         if isinstance(layer, nn.Linear):
@@ -572,10 +589,9 @@ assert 5 in anomaly.index
 
 # %%
 try:
-    display(anomaly.graph)  # noqa: F821
+    display(anomaly.graph)
 except ImportError as error:
     print(error)
-
 
 # %% [markdown]
 # **Mended** as it says. And a common repair that does **not** work:
@@ -688,9 +704,12 @@ print(f"loss of one batch, learned by heart: {batch_loss().item():.5f}")
 assert batch_loss().item() < 0.01
 
 # %% [markdown]
-# ## Exercises: five patients
+# ## Exercises
 #
-# Each function below is a training with **one** mistake. Read it, or let the tools look, and name the mistake by one of:
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
+#
+# **1 to 5. Five patients.** Each function below is a training with **one** mistake. Read it, or let the tools look, and name the mistake by one of:
 # `"no zero_grad"`, `"learning rate"`, `"no shuffle"`, `"eval forgotten"`, `"optimizer"`, `"double softmax"`, `"pairs"`,
 # `"not normalised"`, `"dead relu"`, `"cut graph"`.
 
@@ -747,19 +766,33 @@ def patient_e():
             model(x_test[i : i + 3]).argmax(1)
 
 
+# %% tags=["check"]
+def check_patients(answers):
+    truth = {
+        "a": "double softmax",
+        "b": "pairs",
+        "c": "no zero_grad",
+        "d": "optimizer",
+        "e": "eval forgotten",
+    }
+    hints = {
+        "a": {
+            "cut graph": "All of it is recorded. What does the network end with, and what is done to that?"
+        },
+        "b": {"not normalised": "The table was normalised above. Print the shape of error."},
+        "c": {"learning rate": "0.05 is fine. Which line does nothing at all?"},
+        "d": {"cut graph": "The gradients do arrive, everywhere. Who uses them?"},
+        "e": {"no shuffle": "randperm shuffles. The training is fine."},
+    }
+    verdicts = [
+        check(f"patient {name}", answers.get(name), truth[name], hints[name]) for name in truth
+    ]
+    return all(verdicts)
+
+
 # %%
 answers = {"a": None, "b": None, "c": None, "d": None, "e": None}
-
-truth = {"a": "double softmax", "b": "pairs", "c": "no zero_grad", "d": "optimizer", "e": "eval forgotten"}
-hints = {
-    "a": {"cut graph": "All of it is recorded. What does the network end with, and what is done to that?"},
-    "b": {"not normalised": "The table was normalised above. Print the shape of error."},
-    "c": {"learning rate": "0.05 is fine. Which line does nothing at all?"},
-    "d": {"cut graph": "The gradients do arrive, everywhere. Who uses them?"},
-    "e": {"no shuffle": "randperm shuffles. The training is fine."},
-}
-for patient, answer in answers.items():
-    check(f"patient {patient}", answer, truth[patient], hints[patient])
+_ = check_patients(answers)
 
 # %% tags=["solution"]
 patients = {"a": patient_a, "b": patient_b, "c": patient_c, "d": patient_d, "e": patient_e}
@@ -769,13 +802,43 @@ for patient, run in patients.items():
         run()
     print(f"{patient}: {linter.findings}")
 
-answers = {"a": "double softmax", "b": "pairs", "c": "no zero_grad", "d": "optimizer", "e": "eval forgotten"}
-for patient, answer in answers.items():
-    assert check(f"patient {patient}", answer, truth[patient], hints[patient])
+answers = {
+    "a": "double softmax",
+    "b": "pairs",
+    "c": "no zero_grad",
+    "d": "optimizer",
+    "e": "eval forgotten",
+}
+assert check_patients(answers)
 
 # %% [markdown]
 # **6. A mask that is safe.** Write `safe_log(p)`: the logarithm where $p > 0$, and 0 where $p = 0$, with a gradient that is
 # $1/p$ and 0, never NaN. (Entropy, $-\sum p \log p$, needs it.)
+
+
+# %% tags=["check"]
+def check_safe_log(safe_log):
+    def both(function, p):
+        """Values and gradient of a function, None if it returns nothing."""
+        p = p.clone().requires_grad_()
+        values = function(p)
+        if values is None:
+            return None
+        return {"values": values.detach(), "gradient": torch.autograd.grad(values.sum(), p)[0]}
+
+    def right(p):
+        safe = p.clamp(min=1e-30)
+        return {"values": safe.log() * (p > 0), "gradient": (p > 0) / safe}
+
+    def too_late(p):
+        return both(lambda p: torch.where(p > 0, p.log(), 0.0), p)
+
+    hints = [(too_late, "log(0) was still computed, and its infinite slope met a 0.")]
+    because = "Where p is 0, log saw a 1 and a gradient of 0."
+    p = torch.tensor([0.0, 0.5, 1.0])
+    return check_function(
+        "safe_log", lambda p: both(safe_log, p), right, p, hints=hints, because=because
+    )
 
 
 # %%
@@ -783,17 +846,7 @@ def safe_log(p):
     return None
 
 
-def gradient_at(function):
-    """Values and gradients at 0, 0.5 and 1."""
-    p = torch.tensor([0.0, 0.5, 1.0], requires_grad=True)
-    value = function(p)
-    if value is None:
-        return None
-    return torch.stack([value.detach(), torch.autograd.grad(value.sum(), p)[0]])
-
-
-expected = torch.tensor([[0.0, np.log(0.5), 0.0], [0.0, 2.0, 1.0]])
-check("safe_log", gradient_at(safe_log), expected)
+check_safe_log(safe_log)
 
 
 # %% tags=["solution"]
@@ -802,7 +855,7 @@ def safe_log(p):
     return torch.where(p > 0, inside.log(), 0.0)
 
 
-assert check("safe_log", gradient_at(safe_log), expected, because="Where p is 0, log saw a 1 and a gradient of 0.")
+assert check_safe_log(safe_log)
 
 # %% [markdown]
 # **7. Where does it end?** In `weights` below, only the first matrix has no gradient to speak of. Which *cause* does
@@ -818,13 +871,27 @@ def puzzle():
     return F.cross_entropy(hidden @ weights[1], y[:32])
 
 
-cause = None
+# %% tags=["check"]
+def check_the_cause(cause):
+    causes = {
+        "zero: dead relu": "There is no relu here.",
+        "not used": "It is used; something flat stands in the way.",
+    }
+    return check(
+        "the cause",
+        cause,
+        "zero: clamped",
+        causes,
+        because="All sums lie below 50: clamp is flat there.",
+    )
 
-causes = {"zero: dead relu": "There is no relu here.", "not used": "It is used; something flat stands in the way."}
-check("the cause", cause, "zero: clamped", causes)
+
+# %%
+cause = None
+check_the_cause(cause)
 
 # %% tags=["solution"]
 explained = viz.explain_grad(weights[0], puzzle)
 print(explained)
 cause = explained.cause
-assert check("the cause", cause, "zero: clamped", because="All sums lie below 50: clamp is flat there.")
+assert check_the_cause(cause)

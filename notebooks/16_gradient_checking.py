@@ -20,7 +20,7 @@ import tinygrad_edu as torch
 from tinygrad_edu import nn
 from tinygrad_edu.autograd import gradcheck
 from tinygrad_edu.learn import check, check_function, check_gradient, predict
-from tinygrad_edu.viz.figures import line_style, panels, style
+from tinygrad_edu.viz.figures import DASHES, line_style, panels, style
 
 _ = torch.manual_seed(16)
 
@@ -97,7 +97,8 @@ def log_log(curves, steps, title):
     with style():
         plot, (ax,) = panels(1, title, size=(6.6, 4.2))
         for number, (name, values) in enumerate(curves.items()):
-            ax.loglog(steps, values, label=name, linewidth=1.6, **line_style(number))
+            looks = line_style(number) | {"linestyle": DASHES[number]}
+            ax.loglog(steps, values, label=name, linewidth=1.6, **looks)
         ax.set_xlabel("step h")
         ax.set_ylabel("error")
         ax.set_title(title, fontsize=11)
@@ -125,7 +126,10 @@ log_log(errors, steps, "error of the numerical derivative, float64")
 best = {name: min(values) for name, values in errors.items()}
 where = {name: steps[int(np.argmin(values))] for name, values in errors.items()}
 for name in methods:
-    print(f"{name:16} best error {best[name]:.0e}" + (f" at h = {where[name]:.0e}" if name != "complex step" else ""))
+    print(
+        f"{name:16} best error {best[name]:.0e}"
+        + (f" at h = {where[name]:.0e}" if name != "complex step" else "")
+    )
 
 assert 1e-11 < best["from one side"] < 1e-6 and best["from both sides"] < 1e-9
 assert 1e-7 < where["from both sides"] < 1e-3
@@ -158,7 +162,8 @@ log_log(
 
 # %%
 print(
-    f"best error in float32 {min(single):.0e}, with the step 1e-6: {abs(central(f, x.float(), 1e-6).item() - true):.0e}"
+    f"best error in float32 {min(single):.0e},",
+    f"with the step 1e-6: {abs(central(f, x.float(), 1e-6).item() - true):.0e}",
 )
 assert min(single) > 100 * best["from both sides"]
 
@@ -186,7 +191,9 @@ print(
     "float32 inside:",
     verdict(rounded_inside, torch.randn(5, dtype=torch.float64, requires_grad=True)),
 )
-assert "lower precision" in verdict(rounded_inside, torch.randn(5, dtype=torch.float64, requires_grad=True))
+assert "lower precision" in verdict(
+    rounded_inside, torch.randn(5, dtype=torch.float64, requires_grad=True)
+)
 
 # %% [markdown]
 # ## 4. Kinks
@@ -197,7 +204,8 @@ assert "lower precision" in verdict(rounded_inside, torch.randn(5, dtype=torch.f
 
 # %%
 at_kink = torch.tensor([0.0, 1.5, -0.7], dtype=torch.float64, requires_grad=True)
-print("relu:", verdict(torch.relu, at_kink))  # the slope, times the random weight of that result: see below
+# the slopes that it tells are multiplied by the random weight of that result: see below
+print("relu:", verdict(torch.relu, at_kink))
 assert "kink" in verdict(torch.relu, at_kink)
 away = torch.tensor([0.3, 1.5, -0.7], dtype=torch.float64, requires_grad=True)
 print("relu, sample moved:", verdict(torch.relu, away))
@@ -263,7 +271,9 @@ def my_gradcheck(function, x, h=1e-5):
             step = torch.zeros(x.numel(), dtype=torch.float64)
             step[i] = h
             step = step.reshape(x.shape)
-            numeric.view(-1)[i] = ((function(x + step) - function(x - step)) * weights).sum() / (2 * h)
+            numeric.view(-1)[i] = ((function(x + step) - function(x - step)) * weights).sum() / (
+                2 * h
+            )
     return (analytic - numeric).abs().max().item()
 
 
@@ -307,7 +317,9 @@ print(f"right gradient: {analytic:.6f} against {numeric:.6f}")
 assert abs(analytic - numeric) < 1e-4 * abs(numeric)
 gradient[::2] *= -1  # half of the signs wrong
 analytic, numeric = along_a_direction(loss_of, big, gradient)
-print(f"wrong gradient: {analytic:.6f} against {numeric:.6f}: seen with two runs, instead of 200,000")
+print(
+    f"wrong gradient: {analytic:.6f} against {numeric:.6f}: seen with two runs, instead of 200,000"
+)
 assert abs(analytic - numeric) > 0.01 * abs(numeric)
 
 # %% [markdown]
@@ -366,12 +378,23 @@ assert not found and "a constant factor: analytic = 12" in found.text
 # *All* elements are wrong, and all by the same factor. Where does a factor of 12 come from, for inputs of 3 × 4?
 
 
+# %% tags=["check"]
+def check_bug_1_repaired(mse_repaired):
+    return check_gradient(
+        "bug 1, repaired",
+        mse,
+        loss_inputs,
+        rule=mse_repaired,
+        because="A mean is a sum divided by the number of elements: the division belongs into the rule too.",
+    )
+
+
 # %%
 def mse_repaired(g, prediction, target):
     return None
 
 
-check_gradient("bug 1, repaired", mse, loss_inputs, rule=mse_repaired)
+check_bug_1_repaired(mse_repaired)
 
 
 # %% tags=["solution"]
@@ -380,8 +403,7 @@ def mse_repaired(g, prediction, target):
     return g * difference, -g * difference
 
 
-because = "A mean is a sum divided by the number of elements: the division belongs into the rule too."
-assert check_gradient("bug 1, repaired", mse, loss_inputs, rule=mse_repaired, because=because)
+assert check_bug_1_repaired(mse_repaired)
 
 # %% [markdown]
 # ### Bug 2: a product of matrices
@@ -405,12 +427,24 @@ assert not found
 # input 0.
 
 
+# %% tags=["check"]
+def check_bug_2_repaired(product_repaired):
+    return check_gradient(
+        "bug 2, repaired",
+        product,
+        square,
+        rule=product_repaired,
+        because="Test with shapes that are all different, (2, 3) @ (3, 4): then a forgotten transpose "
+        "is an error at once.",
+    )
+
+
 # %%
 def product_repaired(g, a, b):
     return None
 
 
-check_gradient("bug 2, repaired", product, square, rule=product_repaired)
+check_bug_2_repaired(product_repaired)
 
 
 # %% tags=["solution"]
@@ -418,8 +452,7 @@ def product_repaired(g, a, b):
     return g @ b.T, a.T @ g
 
 
-because = "Test with shapes that are all different, (2, 3) @ (3, 4): then a forgotten transpose is an error at once."
-assert check_gradient("bug 2, repaired", product, square, rule=product_repaired, because=because)
+assert check_bug_2_repaired(product_repaired)
 
 # %% [markdown]
 # ### Bug 3: a scale for each row
@@ -440,12 +473,23 @@ found = check_gradient("bug 3", scale_rows, rows, rule=scale_rows_rule)
 assert not found and "missing sum" in found.text
 
 
+# %% tags=["check"]
+def check_bug_3_repaired(scale_rows_repaired):
+    return check_gradient(
+        "bug 3, repaired",
+        scale_rows,
+        rows,
+        rule=scale_rows_repaired,
+        because="s is used m times along its row, and gradients of several uses are added.",
+    )
+
+
 # %%
 def scale_rows_repaired(g, x, s):
     return None
 
 
-check_gradient("bug 3, repaired", scale_rows, rows, rule=scale_rows_repaired)
+check_bug_3_repaired(scale_rows_repaired)
 
 
 # %% tags=["solution"]
@@ -453,8 +497,7 @@ def scale_rows_repaired(g, x, s):
     return g * s, (g * x).sum(1, keepdim=True)
 
 
-because = "s is used m times along its row, and gradients of several uses are added."
-assert check_gradient("bug 3, repaired", scale_rows, rows, rule=scale_rows_repaired, because=because)
+assert check_bug_3_repaired(scale_rows_repaired)
 
 # %% [markdown]
 # ### Bug 4: looking up words
@@ -480,12 +523,23 @@ assert not found and "accumulation" in found.text
 # One row of the table is wrong. Which word does it belong to, and what is special about that word in the sentence?
 
 
+# %% tags=["check"]
+def check_bug_4_repaired(look_up_repaired):
+    return check_gradient(
+        "bug 4, repaired",
+        look_up,
+        (table, words),
+        rule=look_up_repaired,
+        because="Word 3 comes twice. An assignment keeps the last of the two gradients, index_add adds them.",
+    )
+
+
 # %%
 def look_up_repaired(g, table, words):
     return None
 
 
-check_gradient("bug 4, repaired", look_up, (table, words), rule=look_up_repaired)
+check_bug_4_repaired(look_up_repaired)
 
 
 # %% tags=["solution"]
@@ -493,8 +547,7 @@ def look_up_repaired(g, table, words):
     return torch.zeros_like(table).index_add(0, words, g), None
 
 
-because = "Word 3 comes twice. An assignment keeps the last of the two gradients, index_add adds them."
-assert check_gradient("bug 4, repaired", look_up, (table, words), rule=look_up_repaired, because=because)
+assert check_bug_4_repaired(look_up_repaired)
 
 # %% [markdown]
 # ### Bug 5: a clipped line
@@ -515,12 +568,23 @@ found = check_gradient("bug 5", hard_sigmoid, spread, rule=hard_sigmoid_rule)
 assert not found and "where there is none" in found.text
 
 
+# %% tags=["check"]
+def check_bug_5_repaired(hard_sigmoid_repaired):
+    return check_gradient(
+        "bug 5, repaired",
+        hard_sigmoid,
+        spread,
+        rule=hard_sigmoid_repaired,
+        because="Where the line is cut off, nothing that x does is felt any more.",
+    )
+
+
 # %%
 def hard_sigmoid_repaired(g, x):
     return None
 
 
-check_gradient("bug 5, repaired", hard_sigmoid, spread, rule=hard_sigmoid_repaired)
+check_bug_5_repaired(hard_sigmoid_repaired)
 
 
 # %% tags=["solution"]
@@ -528,8 +592,7 @@ def hard_sigmoid_repaired(g, x):
     return g / 4 * (x.abs() < 2)
 
 
-because = "Where the line is cut off, nothing that x does is felt any more."
-assert check_gradient("bug 5, repaired", hard_sigmoid, spread, rule=hard_sigmoid_repaired, because=because)
+assert check_bug_5_repaired(hard_sigmoid_repaired)
 
 # %%
 predict(
@@ -544,7 +607,9 @@ predict(
 )
 
 # %%
-assert check_gradient("bug 5, seen from too near", hard_sigmoid, (torch.randn(9) / 10,), rule=hard_sigmoid_rule)
+assert check_gradient(
+    "bug 5, seen from too near", hard_sigmoid, (torch.randn(9) / 10,), rule=hard_sigmoid_rule
+)
 
 # %% [markdown]
 # It passes, and is wrong. What you have seen, as a list to keep:
@@ -564,25 +629,50 @@ assert check_gradient("bug 5, seen from too near", hard_sigmoid, (torch.randn(9)
 # %% [markdown]
 # ## Exercises
 #
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
+#
 # **1. The best step.** For a *fourth-order* formula the error of the formula is $h^4$, and rounding is still $\varepsilon / h$.
 # At the best step both are about equal. Which power of $\varepsilon$ is the best $h$, and which is the best error?
 
+
+# %% tags=["check"]
+def check_powers(powers):
+    hints = [
+        ((1 / 3, 2 / 3), "That is the central difference, with h². Here h⁴ = ε / h."),
+        ((1 / 5, 1 / 5), "The step is right. Put it into h⁴."),
+    ]
+    return check(
+        "powers",
+        powers,
+        (1 / 5, 4 / 5),
+        hints,
+        because="In float64 an error of about 1e-13 at h = 1e-3.",
+    )
+
+
 # %%
 powers = None  # (power of the step, power of the error)
-
-hints = [
-    ((1 / 3, 2 / 3), "That is the central difference, with h². Here h⁴ = ε / h."),
-    ((1 / 5, 1 / 5), "The step is right. Put it into h⁴."),
-]
-check("powers", powers, (1 / 5, 4 / 5), hints)
+check_powers(powers)
 
 # %% tags=["solution"]
 powers = (1 / 5, 4 / 5)
-because = "In float64 an error of about 1e-13 at h = 1e-3."
-assert check("powers", powers, (1 / 5, 4 / 5), hints, because=because)
+assert check_powers(powers)
 
 # %% [markdown]
 # **2. Fourth order.** Write that formula: $\dfrac{-f(x+2h) + 8 f(x+h) - 8 f(x-h) + f(x-2h)}{12 h}$.
+
+
+# %% tags=["check"]
+def check_fourth_order(fourth_order):
+    def fourth_order_right(f, x, h):
+        return (f(x - 2 * h) - f(x + 2 * h) + 8 * (f(x + h) - f(x - h))) / (12 * h)
+
+    hints = [
+        (central, "This is the central difference. Its error is h²; two more places are needed.")
+    ]
+    samples = (f, x, 1e-2), (torch.exp, x, 0.1)
+    return check_function("fourth order", fourth_order, fourth_order_right, *samples, hints=hints)
 
 
 # %%
@@ -590,11 +680,7 @@ def fourth_order(f, x, h):
     return None
 
 
-def fourth_order_right(f, x, h):
-    return (f(x - 2 * h) - f(x + 2 * h) + 8 * (f(x + h) - f(x - h))) / (12 * h)
-
-
-check_function("fourth order", fourth_order, fourth_order_right, (f, x, 1e-2), (torch.exp, x, 0.1))
+check_fourth_order(fourth_order)
 
 
 # %% tags=["solution"]
@@ -602,7 +688,7 @@ def fourth_order(f, x, h):
     return (-f(x + 2 * h) + 8 * f(x + h) - 8 * f(x - h) + f(x - 2 * h)) / (12 * h)
 
 
-assert check_function("fourth order", fourth_order, fourth_order_right, (f, x, 1e-2), (torch.exp, x, 0.1))
+assert check_fourth_order(fourth_order)
 with_fourth = errors | {"fourth order": error_curve(fourth_order, x, true, steps)}
 print(
     f"best error {min(with_fourth['fourth order']):.0e}, against "
@@ -614,24 +700,29 @@ assert min(with_fourth["fourth order"]) < best["from both sides"]
 # **3. Costs.** A layer has 1,000 weights, and you check it by central differences of every element, then along one
 # random direction. How many times does the function run in each case?
 
+
+# %% tags=["check"]
+def check_runs(runs):
+    hints = [
+        ((1000, 1), "Each difference needs two runs, one on each side."),
+        ((2000, 1), "Also the direction has two sides."),
+    ]
+    return check(
+        "runs",
+        runs,
+        (2000, 2),
+        hints,
+        because="And backward() gives all 1,000 at once: that is why it exists.",
+    )
+
+
 # %%
 runs = None  # (every element, one direction)
-
-hints = [
-    ((1000, 1), "Each difference needs two runs, one on each side."),
-    ((2000, 1), "Also the direction has two sides."),
-]
-check("runs", runs, (2000, 2), hints)
+check_runs(runs)
 
 # %% tags=["solution"]
 runs = (2 * 1000, 2)
-assert check(
-    "runs",
-    runs,
-    (2000, 2),
-    hints,
-    because="And backward() gives all 1,000 at once: that is why it exists.",
-)
+assert check_runs(runs)
 
 # %% [markdown]
 # **4. Where the complex step fails.** It needs a function that takes complex numbers *as a power series does*. For which of these
@@ -639,19 +730,29 @@ assert check(
 #
 # a: $x^3$ · b: `x * x.conj()` · c: `x.tanh()` · d: `x.abs() ** 2`
 
+
+# %% tags=["check"]
+def check_complex_step(fails):
+    hints = {
+        "b": "There is one more: what does abs() do to a complex number?",
+        "d": "There is one more: conj() flips the step.",
+    }
+    return check(
+        "complex step",
+        fails and "".join(sorted(fails)),
+        "bd",
+        hints,
+        because="Both are x² on real numbers, and forget the imaginary part: the slope comes out as 0.",
+    )
+
+
 # %%
 fails = None  # for example {"a", "c"}
-
-hints = {
-    "b": "There is one more: what does abs() do to a complex number?",
-    "d": "There is one more: conj() flips the step.",
-}
-check("complex step", fails and "".join(sorted(fails)), "bd", hints)
+check_complex_step(fails)
 
 # %% tags=["solution"]
 fails = {"b", "d"}
-because = "Both are x² on real numbers, and forget the imaginary part: the slope comes out as 0."
-assert check("complex step", "".join(sorted(fails)), "bd", hints, because=because)
+assert check_complex_step(fails)
 candidates = {
     "a": lambda x: x**3,
     "b": lambda x: x * x.conj(),
@@ -671,12 +772,19 @@ for letter, function in candidates.items():
 # `x`: use `softmax`.)
 
 
+# %% tags=["check"]
+def check_logsumexp(logsumexp_rule):
+    return check_gradient(
+        "logsumexp", lambda x: x.logsumexp(0), (torch.randn(5) * 3,), rule=logsumexp_rule
+    )
+
+
 # %%
 def logsumexp_rule(g, x):
     return None
 
 
-check_gradient("logsumexp", lambda x: x.logsumexp(0), (torch.randn(5) * 3,), rule=logsumexp_rule)
+check_logsumexp(logsumexp_rule)
 
 
 # %% tags=["solution"]
@@ -684,4 +792,4 @@ def logsumexp_rule(g, x):
     return g * x.softmax(0)
 
 
-assert check_gradient("logsumexp", lambda x: x.logsumexp(0), (torch.randn(5) * 3,), rule=logsumexp_rule)
+assert check_logsumexp(logsumexp_rule)

@@ -48,9 +48,15 @@ except RuntimeError:
     susan theodor thomas tilda tobias ursula valentin vera victor viola walter wanda wilma
     xenia yvonne zara zelda
     """.split()
-    print("The list cannot be had here: we go on with a short one, and skip what is said about its figures.")
+    print(
+        "The list cannot be had here: we go on with a short one,",
+        "and skip what is said about its figures.",
+    )
 
-print(f"{len(names):,} names, from {min(map(len, names))} to {max(map(len, names))} letters:", *names[:8])
+print(
+    f"{len(names):,} names, from {min(map(len, names))} to {max(map(len, names))} letters:",
+    *names[:8],
+)
 
 # %% [markdown]
 # A network wants numbers. The letters are 1 to 26. Number 0, written as a dot, stands before the first letter *and* after the
@@ -172,7 +178,11 @@ print(*invent(lambda numbers: torch.full((27,), 1 / 27)))
 # %%
 predict(
     "All names, 200 steps of gradient descent, starting from zeros. What will `softmax(W)` be like?",
-    ["The table of counted probabilities, nearly", "Some other table with a smaller loss", "The uniform table"],
+    [
+        "The table of counted probabilities, nearly",
+        "Some other table with a smaller loss",
+        "The uniform table",
+    ],
     "The table of counted probabilities, nearly",
     {
         "The table of counted probabilities, nearly": "For a free table, the cross-entropy is smallest at the relative "
@@ -238,6 +248,8 @@ def mlp(last):
     return to_scores(torch.tanh(hidden(x)))
 
 
+print("four windows", tuple(last[:4].shape), "-> their scores", tuple(mlp(last[:4]).shape))
+
 # %% [markdown]
 # All networks of this lesson are trained by the same function: random batches, Adam, a learning rate that goes up for a third
 # of the steps and then down to nothing. `torch.compile` watches the step as it runs, and replays it from then on as a flat
@@ -269,10 +281,20 @@ def trained(parameters, loss_of_batch, data, steps, batch, lr):
 # %%
 mlp_parts = nn.ModuleList([embedding, hidden, to_scores])
 steps = 6000 if REAL else 300
-trained(mlp_parts.parameters(), lambda x, y: F.cross_entropy(mlp(x), y), (last, following), steps, 128, 1e-2)
+trained(
+    mlp_parts.parameters(),
+    lambda x, y: F.cross_entropy(mlp(x), y),
+    (last, following),
+    steps,
+    128,
+    1e-2,
+)
 with torch.no_grad():
     losses["three letters, MLP"] = F.cross_entropy(mlp(last_test), following_test).item()
-print(f"{sum(p.numel() for p in mlp_parts.parameters()):,} parameters, {losses['three letters, MLP']:.3f}")
+print(
+    f"{sum(p.numel() for p in mlp_parts.parameters()):,} parameters,",
+    f"{losses['three letters, MLP']:.3f}",
+)
 if REAL:
     assert losses["three letters, MLP"] < 2.22
 
@@ -340,8 +362,12 @@ def rnn_by_hand(x, W, U, b):
 
 layer = nn.RNN(8, 5, batch_first=True)
 x = torch.randn(2, 6, 8)
-mine = rnn_by_hand(x, layer.weight_ih_l0.T, layer.weight_hh_l0.T, layer.bias_ih_l0 + layer.bias_hh_l0)
-assert torch.allclose(mine, layer(x)[0], atol=1e-6)
+mine = rnn_by_hand(
+    x, layer.weight_ih_l0.T, layer.weight_hh_l0.T, layer.bias_ih_l0 + layer.bias_hh_l0
+)
+difference = (mine - layer(x)[0]).abs().max().item()
+print(f"largest difference from nn.RNN: {difference:.1e}")
+assert difference < 1e-6
 
 # %% [markdown]
 # Unrolled like this it is a feed-forward network with as many layers as there are letters, and `backward()` needs no new idea.
@@ -363,7 +389,10 @@ def arriving(layer):
 lstm_layer = nn.LSTM(8, 32, batch_first=True)
 with torch.no_grad():
     lstm_layer.bias_ih_l0[32:64] = 3.0  # the forget gate begins open
-back = {"RNN": arriving(nn.RNN(8, 32, batch_first=True)), "LSTM, forget gate open": arriving(lstm_layer)}
+back = {
+    "RNN": arriving(nn.RNN(8, 32, batch_first=True)),
+    "LSTM, forget gate open": arriving(lstm_layer),
+}
 ago = list(range(LONG - 1, -1, -1))
 curves(ago, {"size of the gradient": back}, "steps back", logarithmic=True, size=(4.8, 3.2))
 
@@ -403,8 +432,12 @@ def lstm_by_hand(x, W, U, b):
 
 
 layer = nn.LSTM(8, 5, batch_first=True)
-mine = lstm_by_hand(x, layer.weight_ih_l0.T, layer.weight_hh_l0.T, layer.bias_ih_l0 + layer.bias_hh_l0)
-assert torch.allclose(mine, layer(x)[0], atol=1e-6)
+mine = lstm_by_hand(
+    x, layer.weight_ih_l0.T, layer.weight_hh_l0.T, layer.bias_ih_l0 + layer.bias_hh_l0
+)
+difference = (mine - layer(x)[0]).abs().max().item()
+print(f"largest difference from nn.LSTM: {difference:.1e}")
+assert difference < 1e-6
 
 # %% [markdown]
 # Now train both, with 64 numbers of state. A whole name is read at once: at each of its letters the model predicts the next
@@ -434,11 +467,18 @@ for title, kind, lr in (("all letters, RNN", nn.RNN, 5e-3), ("all letters, LSTM"
     torch.manual_seed(0)
     model = models[title] = Recurrent(kind)
     histories[title] = trained(
-        model.parameters(), lambda x, y, model=model: names_loss(model, x, y), (X, Y), steps, 128, lr
+        model.parameters(),
+        lambda x, y, model=model: names_loss(model, x, y),
+        (X, Y),
+        steps,
+        128,
+        lr,
     )
     with torch.no_grad():
         losses[title] = names_loss(model, X_test, Y_test).item()
-    print(f"{title}: {sum(p.numel() for p in model.parameters()):,} parameters, {losses[title]:.3f}")
+    print(
+        f"{title}: {sum(p.numel() for p in model.parameters()):,} parameters, {losses[title]:.3f}"
+    )
 if REAL:
     assert losses["all letters, LSTM"] < 2.06 < losses["three letters, MLP"]
 
@@ -491,26 +531,56 @@ next_letter(
 # %% [markdown]
 # ## Exercises
 #
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
+#
 # **1.** A model gives the letters of `.ana.` the probabilities 0.1, 0.5, 0.2, 0.4: `a`, then `n`, `a`, and the end. What is its
 # loss for this name, the mean over the four predictions?
 
 # %%
 p = torch.tensor([0.1, 0.5, 0.2, 0.4])
+
+
+# %% tags=["check"]
+def check_loss_of_a_name(answer):
+    hints = {
+        -p.log().sum().item(): "This is the sum; take the mean.",
+        p.log().mean().item(): "The sign: a loss is positive.",
+        -p.mean().log().item(): "First the logarithm of each, then the mean.",
+    }
+    return check("loss of a name", answer, -p.log().mean().item(), hints, atol=1e-3)
+
+
+# %%
 answer = None
-hints = {
-    -p.log().sum().item(): "This is the sum; take the mean.",
-    p.log().mean().item(): "The sign: a loss is positive.",
-    -p.mean().log().item(): "First the logarithm of each, then the mean.",
-}
-check("loss of a name", answer, -p.log().mean().item(), hints, atol=1e-3)
+check_loss_of_a_name(answer)
 
 # %% tags=["solution"]
 answer = -(p.log().sum() / 4).item()
-assert check("loss of a name", answer, -p.log().mean().item(), hints, atol=1e-3)
+assert check_loss_of_a_name(answer)
 
 # %% [markdown]
 # **2.** Write the counted model for *two* letters back: `triples(X, Y)` returns counts of shape (27, 27, 27), where
 # `[a, b, c]` is how often `c` came after `a` and then `b`. `windows(X, Y)` gives the last three letters before each.
+
+
+# %% tags=["check"]
+def check_triples(triples):
+    def counted(X, Y):
+        table = torch.zeros(27, 27, 27)
+        for row, targets in zip(X.tolist(), Y.tolist(), strict=True):
+            for t, c in enumerate(targets):
+                if c >= 0:
+                    table[row[t - 1] if t else 0, row[t], c] += 1
+        return table
+
+    hints = [
+        (
+            lambda X, Y: counted(X, Y).transpose(0, 1),
+            "The order of the indices: the letter two back, the letter before, the letter that comes.",
+        )
+    ]
+    return check_function("triples", triples, counted, (X[:20], Y[:20]), hints=hints)
 
 
 # %%
@@ -518,36 +588,26 @@ def triples(X, Y):
     return None
 
 
-def counted(X, Y):
-    table = torch.zeros(27, 27, 27)
-    for row, targets in zip(X.tolist(), Y.tolist(), strict=True):
-        for t, c in enumerate(targets):
-            if c >= 0:
-                table[row[t - 1] if t else 0, row[t], c] += 1
-    return table
-
-
-sample = (X[:20], Y[:20])
-check_function("triples", triples, counted, sample)
+check_triples(triples)
 
 
 # %% tags=["solution"]
 def triples(X, Y):
     last, following = windows(X, Y)
     table = torch.zeros(27, 27, 27)
-    return table.index_put((last[:, 1], last[:, 2], following), torch.ones(len(following)), accumulate=True)
+    return table.index_put(
+        (last[:, 1], last[:, 2], following), torch.ones(len(following)), accumulate=True
+    )
 
 
-assert check_function("triples", triples, counted, sample)
+assert check_triples(triples)
 
 # %% [markdown]
 # **3.** Smoothing. Add `k` to each count of the triples before they become probabilities, for k = 0.001, 0.1, 1 and 10. For
 # which is the loss on the *test* names smallest? Predict, then compute.
 
+
 # %%
-best_k = None
-
-
 def loss_with(k):
     smoothed = triples(X, Y) + k
     probabilities = smoothed / smoothed.sum(2, keepdim=True)
@@ -556,34 +616,52 @@ def loss_with(k):
 
 
 by_k = {k: loss_with(k) for k in (0.001, 0.1, 1, 10)}
-hints = {
-    0.001: "Pairs that were never seen become too expensive.",
-    10: "So much is added that what was counted drowns.",
-}
-check(
-    "smoothing", best_k, min(by_k, key=by_k.get), {k: why for k, why in hints.items() if k != min(by_k, key=by_k.get)}
-)
+
+
+# %% tags=["check"]
+def check_smoothing(best_k):
+    hints = {
+        0.001: "Pairs that were never seen become too expensive.",
+        10: "So much is added that what was counted drowns.",
+    }
+    return check(
+        "smoothing",
+        best_k,
+        min(by_k, key=by_k.get),
+        {k: why for k, why in hints.items() if k != min(by_k, key=by_k.get)},
+    )
+
+
+# %%
+best_k = None
+check_smoothing(best_k)
 
 # %% tags=["solution"]
 print({k: round(loss, 3) for k, loss in by_k.items()})
 best_k = min(by_k, key=by_k.get)
-assert check("smoothing", best_k, min(by_k, key=by_k.get))
+assert check_smoothing(best_k)
 
 # %% [markdown]
 # **4.** How many parameters has an LSTM layer with 16 inputs and 64 numbers of state? (PyTorch's and ours keep two biases.)
 
+
+# %% tags=["check"]
+def check_an_lstm_parameters(answer):
+    right = sum(p.numel() for p in lstm.recurrent.parameters())
+    hints = {
+        right - 4 * 64: "Nearly: there are two biases for each gate.",
+        right // 4: "That is one gate; there are four of them: input, forget, new, output.",
+    }
+    return check("an LSTM's parameters", answer, right, hints)
+
+
 # %%
 answer = None
-right = sum(p.numel() for p in lstm.recurrent.parameters())
-hints = {
-    right - 4 * 64: "Nearly: there are two biases for each gate.",
-    right // 4: "That is one gate; there are four of them: input, forget, new, output.",
-}
-check("an LSTM's parameters", answer, right, hints)
+check_an_lstm_parameters(answer)
 
 # %% tags=["solution"]
 answer = 4 * (16 * 64 + 64 * 64 + 64 + 64)
-assert check("an LSTM's parameters", answer, right, hints)
+assert check_an_lstm_parameters(answer)
 
 # %% [markdown]
 # **5.** The **gated recurrent unit** is the LSTM's smaller sister. It has no second state. With
@@ -591,7 +669,31 @@ assert check("an LSTM's parameters", answer, right, hints)
 #
 # $$h_t = (1 - z) \odot n + z \odot h_{t-1} .$$
 #
-# Write one step. `a = x W + b` and `d = h U + c` are given, each (B, 3H), with the parts in the order r, z, n.
+# Write one step. `a = x W + b` and `d = h U + c` are given, each (B, 3H), with the parts in the order r, z, n. (The dots in $r$
+# and $z$ are the sums of their parts of both.)
+
+
+# %% tags=["check"]
+def check_a_gru_step(gru_step):
+    cell = nn.GRUCell(8, 5)
+    x, h = torch.randn(4, 8), torch.randn(4, 5)
+
+    def reference(a, d, h, exchanged=False):
+        """The cell itself, with its products given; perhaps with z and 1 - z in each other's place"""
+        r, z, n = ((a[:, k : k + 5], d[:, k : k + 5]) for k in (0, 5, 10))
+        new = (n[0] + sum(r).sigmoid() * n[1]).tanh()
+        old, new = (new, h) if exchanged else (h, new)
+        return new + sum(z).sigmoid() * (old - new)
+
+    with torch.no_grad():
+        a, d = F.linear(x, cell.weight_ih, cell.bias_ih), F.linear(h, cell.weight_hh, cell.bias_hh)
+        assert torch.allclose(reference(a, d, h), cell(x, h), atol=1e-6)
+
+    def swapped(a, d, h):
+        return reference(a, d, h, exchanged=True)
+
+    hints = [(swapped, "z says how much of the old state is kept, 1 - z how much is new.")]
+    return check_function("a GRU's step", gru_step, reference, (a, d, h), hints=hints)
 
 
 # %%
@@ -599,21 +701,7 @@ def gru_step(a, d, h):
     return None
 
 
-cell = nn.GRUCell(8, 5)
-
-
-def reference(a, d, h):
-    """The cell itself, with its products given"""
-    r, z, n = ((a[:, k : k + 5], d[:, k : k + 5]) for k in (0, 5, 10))
-    new = (n[0] + sum(r).sigmoid() * n[1]).tanh()
-    return new + sum(z).sigmoid() * (h - new)
-
-
-x, h = torch.randn(4, 8), torch.randn(4, 5)
-with torch.no_grad():
-    a, d = F.linear(x, cell.weight_ih, cell.bias_ih), F.linear(h, cell.weight_hh, cell.bias_hh)
-    assert torch.allclose(reference(a, d, h), cell(x, h), atol=1e-6)
-check_function("a GRU's step", gru_step, reference, (a, d, h))
+check_a_gru_step(gru_step)
 
 
 # %% tags=["solution"]
@@ -624,20 +712,31 @@ def gru_step(a, d, h):
     return (1 - z) * n + z * h
 
 
-assert check_function("a GRU's step", gru_step, reference, (a, d, h))
+assert check_a_gru_step(gru_step)
 
 # %% [markdown]
 # **6.** What does the temperature do at its ends? Name the probabilities of softmax(scores / τ) for scores (1, 2, 3) as τ goes
 # to 0, and as τ goes to infinity, as lists of three numbers.
 
+
+# %% tags=["check"]
+def check_temperature(answer):
+    scores = torch.tensor([1.0, 2.0, 3.0])
+    expected = {"to 0": (scores / 1e-3).softmax(0), "to infinity": (scores / 1e6).softmax(0)}
+    given = None if None in answer.values() else {end: torch.tensor(p) for end, p in answer.items()}
+    return check(
+        "temperature",
+        given,
+        expected,
+        atol=1e-3,
+        because="Cold: always the best. Hot: knows nothing.",
+    )
+
+
 # %%
 answer = {"to 0": None, "to infinity": None}
-scores = torch.tensor([1.0, 2.0, 3.0])
-expected = {"to 0": (scores / 1e-3).softmax(0), "to infinity": (scores / 1e6).softmax(0)}
-given = None if None in answer.values() else {end: torch.tensor(p) for end, p in answer.items()}
-check("temperature", given, expected, atol=1e-3)
+check_temperature(answer)
 
 # %% tags=["solution"]
 answer = {"to 0": [0.0, 0.0, 1.0], "to infinity": [1 / 3, 1 / 3, 1 / 3]}
-because = "Cold: always the best. Hot: knows nothing."
-assert check("temperature", {end: torch.tensor(p) for end, p in answer.items()}, expected, atol=1e-3, because=because)
+assert check_temperature(answer)

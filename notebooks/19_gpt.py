@@ -73,7 +73,10 @@ For in that sleep of death what dreams may come
 When we have shuffled off this mortal coil,
 Must give us pause.
 """
-    print("The plays cannot be had here: we go on with three pieces of them, and skip what is said about the whole.")
+    print(
+        "The plays cannot be had here: we go on with three pieces of them,",
+        "and skip what is said about the whole.",
+    )
 
 print(f"{len(text):,} characters")
 print(text[:160])
@@ -149,6 +152,7 @@ assert torch.allclose(weights @ x, by_loop)
 scores = torch.zeros(5, 5)
 ahead = torch.ones(5, 5).triu(1).bool()
 weights_again = scores.masked_fill(ahead, -math.inf).softmax(1)
+print("the same weights:", torch.allclose(weights_again, weights))
 assert torch.allclose(weights_again, weights)
 
 # %% [markdown]
@@ -209,7 +213,7 @@ predict(
 # %%
 q, k = torch.randn(10_000, 64), torch.randn(10_000, 64)
 dots = (q * k).sum(1)
-print(f"variance of q · k: {dots.var().item():.1f}; divided by √64: {(dots / 8).var().item():.2f}")
+print(f"variance of q · k: {dots.var():.1f}; divided by √64: {(dots / 8).var():.2f}")
 
 row = torch.randn(8)
 for factor in (1, 8):
@@ -241,7 +245,8 @@ class Attention(nn.Module):
 
     def forward(self, x):
         gathered, _ = attention(*self.split(x))
-        return self.out(gathered.transpose(1, 2).flatten(2))  # the heads side by side again: (B, T, C)
+        side_by_side = gathered.transpose(1, 2).flatten(2)  # the heads: (B, T, C)
+        return self.out(side_by_side)
 
 
 mine = Attention(64, 4)
@@ -263,7 +268,9 @@ ahead = torch.ones(10, 10).triu(1).bool()
 result, head_weights = theirs(x, x, x, attn_mask=ahead, average_attn_weights=False)
 _, my_weights = attention(*mine.split(x))
 print(f"largest difference of the results {(result - mine(x)).abs().max().item():.1e}")
-assert torch.allclose(result, mine(x), atol=1e-5) and torch.allclose(head_weights, my_weights, atol=1e-5)
+assert torch.allclose(result, mine(x), atol=1e-5) and torch.allclose(
+    head_weights, my_weights, atol=1e-5
+)
 
 # %% [markdown]
 # The three lines of `attention` exist as one operation too, which is quicker. From here on we use it, now that we know what it
@@ -271,7 +278,10 @@ assert torch.allclose(result, mine(x), atol=1e-5) and torch.allclose(head_weight
 
 # %%
 q, k, v = mine.split(x)
-assert torch.allclose(F.scaled_dot_product_attention(q, k, v, is_causal=True), attention(q, k, v)[0], atol=1e-5)
+at_once = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+difference = (at_once - attention(q, k, v)[0]).abs().max().item()
+print(f"largest difference {difference:.1e}")
+assert difference < 1e-5
 
 
 class FastAttention(Attention):
@@ -309,7 +319,8 @@ class Block(nn.Module):
     def __init__(self, C, heads):
         super().__init__()
         self.norm1, self.attention = nn.LayerNorm(C), FastAttention(C, heads)
-        self.norm2, self.mlp = nn.LayerNorm(C), nn.Sequential(nn.Linear(C, 4 * C), nn.ReLU(), nn.Linear(4 * C, C))
+        self.norm2 = nn.LayerNorm(C)
+        self.mlp = nn.Sequential(nn.Linear(C, 4 * C), nn.ReLU(), nn.Linear(4 * C, C))
 
     def forward(self, x):
         x = x + self.attention(self.norm1(x))
@@ -323,7 +334,8 @@ class GPT(nn.Module):
         self.blocks = nn.Sequential(*(Block(C, heads) for _ in range(blocks)))
         self.norm, self.scores = nn.LayerNorm(C), nn.Linear(C, V)
         for embedding in (self.character, self.place):
-            nn.init.normal_(embedding.weight, std=0.1)  # small, so that what the blocks add is heard
+            # small, so that what the blocks add is heard
+            nn.init.normal_(embedding.weight, std=0.1)
 
     def forward(self, numbers):  # (B, T)
         x = self.character(numbers) + self.place.weight[: numbers.shape[1]]  # (B, T, C)
@@ -335,7 +347,10 @@ gpt = GPT(V, T, C=64, heads=4, blocks=2)
 print(f"{sum(p.numel() for p in gpt.parameters()):,} parameters")
 x, y = batch(to_learn, 4)
 first_loss = F.cross_entropy(gpt(x).flatten(0, 1), y.flatten()).item()
-print(f"{tuple(x.shape)} -> {tuple(gpt(x).shape)}, loss before training {first_loss:.2f}, log V {math.log(V):.2f}")
+print(
+    f"{tuple(x.shape)} -> {tuple(gpt(x).shape)},",
+    f"loss before training {first_loss:.2f}, log V {math.log(V):.2f}",
+)
 
 # %% [markdown]
 # A GPT that you have heard of has much the same lines, with $C$ = 12,288 in place of 64 and 96 blocks in place of 2.
@@ -386,7 +401,9 @@ def losses_on(numbers, size=250, batches=8):
     torch.manual_seed(1)
     each = []
     for x, y in (batch(numbers, size) for _ in range(batches)):
-        each.append(F.cross_entropy(gpt(x).flatten(0, 1), y.flatten(), reduction="none").view(size, T))
+        each.append(
+            F.cross_entropy(gpt(x).flatten(0, 1), y.flatten(), reduction="none").view(size, T)
+        )
     return torch.cat(each).mean(0)
 
 
@@ -404,11 +421,9 @@ curves([20 * (k + 1) for k in range(len(over))], {"loss": {"loss": over}}, "step
 
 # %%
 shown = {"GPT": by_place, "pairs, counted": [pairs_loss] * T}
-curves(list(range(1, T + 1)), {"loss by place": shown}, "characters it has seen", size=(4.8, 3.0))
-
-# %%
 if REAL:
     assert by_place[0] > by_place[8:].mean() + 0.3
+curves(list(range(1, T + 1)), {"loss by place": shown}, "characters it has seen", size=(4.8, 3.0))
 
 # %% [markdown]
 # With one character it is as good as counting pairs can be. Half a dozen characters make most of the difference; for what lies
@@ -440,7 +455,9 @@ print(write("ROMEO:" if REAL else "To ", 420, temperature=0.8, top_k=20))
 
 # %%
 for temperature in (0.3, 1.0, 1.5):
-    print(f"--- temperature {temperature}\n{write('KING ' if REAL else 'And ', 130, temperature)}\n")
+    print(
+        f"--- temperature {temperature}\n{write('KING ' if REAL else 'And ', 130, temperature)}\n"
+    )
 
 # %% [markdown]
 # Nobody told it about words, about names in capitals followed by a colon, or that lines end. A minute of training, and no
@@ -481,12 +498,17 @@ where = {
     "itself": torch.eye(len(piece)),
     "one before": torch.ones(len(piece) - 1).diag(-1),
     "two before": torch.ones(len(piece) - 2).diag(-2),
-    "spaces and signs": torch.tensor([float(not c.isalpha()) for c in vocabulary.decode(piece)]).expand(len(piece), -1),
+    "spaces and signs": torch.tensor(
+        [float(not c.isalpha()) for c in vocabulary.decode(piece)]
+    ).expand(len(piece), -1),
 }
 share = {name: (head_weights * places).sum(3)[:, :, 20:].mean(2) for name, places in where.items()}
 for b in range(2):
     for h in range(4):
-        print(f"block {b + 1}, head {h + 1}:", "  ".join(f"{name} {share[name][b, h].item():4.0%}" for name in where))
+        print(
+            f"block {b + 1}, head {h + 1}:",
+            "  ".join(f"{name} {share[name][b, h].item():4.0%}" for name in where),
+        )
 if REAL:
     assert share["one before"].max() > 0.5
 
@@ -498,8 +520,27 @@ if REAL:
 #
 # ## Exercises
 #
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
+#
 # **1.** Write `mask(T, window)`: a tensor of booleans (T, T), True where looking is *allowed*: at oneself and the `window - 1`
 # characters just before, never ahead. (This is sliding-window attention.)
+
+
+# %% tags=["check"]
+def check_sliding_window(mask):
+    def allowed(T, window):
+        return torch.tensor([[t - window < s <= t for s in range(T)] for t in range(T)])
+
+    hints = [
+        (
+            lambda T, window: allowed(T, window + 1),
+            "One too many: `window` counts the place itself.",
+        ),
+        (lambda T, window: allowed(T, T), "Nobody looks ahead, but some look too far back."),
+        (lambda T, window: ~allowed(T, window), "True is to stand where looking is allowed."),
+    ]
+    return check_function("sliding window", mask, allowed, (6, 3), (5, 1), (4, 10), hints=hints)
 
 
 # %%
@@ -507,11 +548,7 @@ def mask(T, window):
     return None
 
 
-def allowed(T, window):
-    return torch.tensor([[t - window < s <= t for s in range(T)] for t in range(T)])
-
-
-check_function("sliding window", mask, allowed, (6, 3), (5, 1), (4, 10))
+check_sliding_window(mask)
 
 
 # %% tags=["solution"]
@@ -520,25 +557,59 @@ def mask(T, window):
     return (back >= 0) & (back < window)
 
 
-assert check_function("sliding window", mask, allowed, (6, 3), (5, 1), (4, 10))
+assert check_sliding_window(mask)
 
 # %% [markdown]
 # **2.** The context grows from 64 to 256 characters. By which factor do the multiplications of $Q K^{\mathsf T}$ grow, for one
 # stretch? And those of the MLP?
 
+
+# %% tags=["check"]
+def check_a_longer_context(answer):
+    expected = {"scores": 16, "mlp": 4}
+    hints = [
+        (
+            {"scores": 4, "mlp": 4},
+            "Each of four times as many positions looks at four times as many.",
+        )
+    ]
+    return check(
+        "a longer context",
+        None if None in answer.values() else answer,
+        expected,
+        hints,
+        because="This square is why long contexts are dear.",
+    )
+
+
 # %%
 answer = {"scores": None, "mlp": None}
-expected = {"scores": 16, "mlp": 4}
-hints = [({"scores": 4, "mlp": 4}, "Each of four times as many positions looks at four times as many.")]
-check("a longer context", None if None in answer.values() else answer, expected, hints)
+check_a_longer_context(answer)
 
 # %% tags=["solution"]
 answer = {"scores": (256 // 64) ** 2, "mlp": 256 // 64}
-assert check("a longer context", answer, expected, hints, because="This square is why long contexts are dear.")
+assert check_a_longer_context(answer)
 
 # %% [markdown]
 # **3.** Write `layer_norm(x, weight, bias)`: subtract the mean of each row (the last dimension), divide by the root of its
 # variance plus `1e-5`, multiply by `weight`, add `bias`. Which variance: divided by n, or by n - 1?
+
+
+# %% tags=["check"]
+def check_layer_norm(layer_norm):
+    def right(x, weight, bias):
+        return F.layer_norm(x, (8,), weight, bias)
+
+    def by_seven(x, weight, bias):
+        """The variance divided by one less than the number of values"""
+        centred = x - x.mean(-1, keepdim=True)
+        return centred / (x.var(-1, keepdim=True) + 1e-5).sqrt() * weight + bias
+
+    sample = (torch.randn(2, 3, 8), torch.randn(8), torch.randn(8))
+    hints = [
+        (by_seven, "The variance is the mean of the squares here: `x.var(..., correction=0)`.")
+    ]
+    return check_function("layer norm", layer_norm, right, sample, atol=1e-5, hints=hints)
 
 
 # %%
@@ -546,8 +617,7 @@ def layer_norm(x, weight, bias):
     return None
 
 
-sample = (torch.randn(2, 3, 8), torch.randn(8), torch.randn(8))
-check_function("layer norm", layer_norm, lambda x, w, b: F.layer_norm(x, (8,), w, b), sample, atol=1e-5)
+check_layer_norm(layer_norm)
 
 
 # %% tags=["solution"]
@@ -557,10 +627,25 @@ def layer_norm(x, weight, bias):
     return centred / (variance + 1e-5).sqrt() * weight + bias
 
 
-assert check_function("layer norm", layer_norm, lambda x, w, b: F.layer_norm(x, (8,), w, b), sample, atol=1e-5)
+assert check_layer_norm(layer_norm)
 
 # %% [markdown]
 # **4.** How many parameters has one block, as a formula in $C$? Write it as a function.
+
+
+# %% tags=["check"]
+def check_a_block_parameters(block_parameters):
+    def counted(C):
+        return sum(p.numel() for p in Block(C, 1).parameters())
+
+    hints = [
+        (lambda C: 12 * C * C, "These are the weights; the biases and both norms are missing."),
+        (
+            lambda C: 12 * C * C + 9 * C,
+            "Each of the two norms has a weight and a bias for each number.",
+        ),
+    ]
+    return check_function("a block's parameters", block_parameters, counted, 8, 64, hints=hints)
 
 
 # %%
@@ -568,11 +653,7 @@ def block_parameters(C):
     return None
 
 
-def counted(C):
-    return sum(p.numel() for p in Block(C, 1).parameters())
-
-
-check_function("a block's parameters", block_parameters, counted, 8, 64)
+check_a_block_parameters(block_parameters)
 
 
 # %% tags=["solution"]
@@ -583,12 +664,32 @@ def block_parameters(C):
     return attention + mlp + norms  # 12 C² + 13 C
 
 
-assert check_function("a block's parameters", block_parameters, counted, 8, 64)
+assert check_a_block_parameters(block_parameters)
 
 # %% [markdown]
 # **5.** Write `nucleus(p, share)`, another way to be careful: from sorted probabilities (largest first), keep as many as are
 # needed until their sum is at least `share`, set the others to 0, and divide by what is left. (`cumsum` helps: keep an entry
 # if the sum of those *before* it is less than `share`.)
+
+# %%
+p = torch.tensor([0.45, 0.3, 0.15, 0.07, 0.03])
+
+
+# %% tags=["check"]
+def check_nucleus(nucleus):
+    def kept_one_by_one(p, share):
+        kept, total = [], 0.0
+        for chance in p.tolist():
+            kept.append(chance if total < share else 0.0)
+            total += chance
+        return torch.tensor(kept) / sum(kept)
+
+    def unscaled(p, share):
+        return torch.where(kept_one_by_one(p, share) > 0, p, 0.0)
+
+    hints = [(unscaled, "The right ones are kept; now they must add up to 1 again.")]
+    samples = (p, 0.8), (p, 0.5), (p, 0.1)
+    return check_function("nucleus", nucleus, kept_one_by_one, *samples, hints=hints)
 
 
 # %%
@@ -596,16 +697,7 @@ def nucleus(p, share):
     return None
 
 
-def kept_one_by_one(p, share):
-    kept, total = [], 0.0
-    for chance in p.tolist():
-        kept.append(chance if total < share else 0.0)
-        total += chance
-    return torch.tensor(kept) / sum(kept)
-
-
-p = torch.tensor([0.45, 0.3, 0.15, 0.07, 0.03])
-check_function("nucleus", nucleus, kept_one_by_one, (p, 0.8), (p, 0.5), (p, 0.1))
+check_nucleus(nucleus)
 
 
 # %% tags=["solution"]
@@ -615,12 +707,22 @@ def nucleus(p, share):
     return kept / kept.sum()
 
 
-assert check_function("nucleus", nucleus, kept_one_by_one, (p, 0.8), (p, 0.5), (p, 0.1))
+assert check_nucleus(nucleus)
 
 # %% [markdown]
 # **6.** The gradients of attention, by hand. The forward is $S = QK^{\mathsf T}/\sqrt d$ (with $-\infty$ ahead),
 # $W = \text{softmax}(S)$, $\text{out} = WV$. Go back line by line; for softmax use
 # $\partial S = W \odot (\partial W - \text{rowsum}(\partial W \odot W))$.
+
+# %%
+q, k, v = (torch.randn(5, 4) for _ in range(3))
+
+
+# %% tags=["check"]
+def check_attention_gradients(rule):
+    return check_gradient(
+        "attention's gradients", lambda q, k, v: attention(q, k, v)[0], (q, k, v), rule=rule
+    )
 
 
 # %%
@@ -629,8 +731,7 @@ def rule(g, q, k, v):
     return None  # the gradients of q, k, v
 
 
-q, k, v = (torch.randn(5, 4) for _ in range(3))
-check_gradient("attention's gradients", lambda q, k, v: attention(q, k, v)[0], (q, k, v), rule=rule)
+check_attention_gradients(rule)
 
 
 # %% tags=["solution"]
@@ -643,4 +744,4 @@ def rule(g, q, k, v):
     return gS @ k * scale, gS.mT @ q * scale, gv
 
 
-assert check_gradient("attention's gradients", lambda q, k, v: attention(q, k, v)[0], (q, k, v), rule=rule)
+assert check_attention_gradients(rule)

@@ -16,15 +16,16 @@
 import math
 
 import numpy as np
+from IPython.display import display
 
 import tinygrad_edu as torch
 from tinygrad_edu import nn, optim, viz
 from tinygrad_edu.datasets import Digits, delivery
-from tinygrad_edu.learn import check, check_function, predict
+from tinygrad_edu.learn import check, check_function, curves, predict
 from tinygrad_edu.viz.figures import line_style, panels, style
 
 torch.manual_seed(20)
-torch.set_default_dtype(torch.float64)  # second derivatives are small numbers: keep sixteen digits of them
+torch.set_default_dtype(torch.float64)  # sixteen digits: second derivatives are small numbers
 
 # %% [markdown]
 # ## 1. A gradient is a function too
@@ -57,13 +58,14 @@ assert slope.item() == 12.0 and curvature.item() == 12.0  # 3 * 2 ** 2 and 6 * 2
 
 # %% [markdown]
 # Here is that graph: the way from $x$ to $3x^2$. Our program had one power, with the exponent 3. The one you see has the
-# exponent 2, and then comes a product with 3: that is the *rule* of the power, recorded while it ran. Rules are written with
-# ordinary operations, these have rules themselves, and so nobody had to derive second derivatives.
+# exponent 2, and then comes a product with 3: that is the *rule* of the power, recorded while it ran. (The product with 1 is
+# the chain rule's: every walk back begins with the gradient 1.) Rules are written with ordinary operations, these have rules
+# themselves, and so nobody had to derive second derivatives.
 
 # %%
 try:
     (slope,) = torch.autograd.grad(x**3, x, create_graph=True)
-    display(viz.graph(slope, names={"x": x}))  # noqa: F821
+    display(viz.graph(slope, names={"x": x}))
 except ImportError as error:
     print(error)
 
@@ -82,13 +84,8 @@ x = torch.linspace(-3, 3, 121).requires_grad_()
 f = x.tanh()
 f1 = slope_of(f, x)
 f2 = slope_of(f1, x)
-with style():
-    plot, (axis,) = panels(1, "tanh, its slope and its curvature", size=(6, 3))
-    for number, (name, values) in enumerate({"tanh": f, "slope": f1, "curvature": f2}.items()):
-        axis.plot(x.detach().numpy(), values.detach().numpy(), label=name, **line_style(number))
-    axis.legend()
-    axis.grid(True)
-plot
+three = {"tanh": f, "slope": f1, "curvature": f2}
+curves(x, {"tanh, its slope and its curvature": three}, "x", size=(6, 3))
 
 # %% [markdown]
 # Where tanh is steepest, its curvature is zero. To be sure, against the formulas
@@ -106,9 +103,8 @@ print("both agree")
 # $H_{ij} = \partial^2 L / \partial w_i\, \partial w_j$: how the $i$-th slope changes when you move along the $j$-th parameter.
 # For a function of two numbers it is a table of two by two:
 
+
 # %%
-
-
 def valley(x, y):
     """A bent valley, lowest at (1, 1)."""
     return (1 - x) ** 2 + 100 * (y - x * x) ** 2
@@ -143,7 +139,7 @@ predict(
 
 # %%
 def hessian_times(gradients, parameters, vectors):
-    """H v, for a list of parameters: gradients come with their graph, vectors have the parameters' shapes."""
+    """H v, for a list of parameters; the gradients come with their graph."""
     along = sum((g * v).sum() for g, v in zip(gradients, vectors, strict=True))
     return torch.autograd.grad(along, parameters, retain_graph=True)
 
@@ -192,7 +188,9 @@ def gradient_after(step):
 
 h = 1e-5
 names = ("W1", "b1", "W2", "b2")
-for name, exact, up, down in zip(names, product, gradient_after(h), gradient_after(-h), strict=True):
+for name, exact, up, down in zip(
+    names, product, gradient_after(h), gradient_after(-h), strict=True
+):
     gap = ((up - down) / (2 * h) - exact).abs().max().item()
     print(f"{name}: largest entry {exact.abs().max().item():.4f}, largest difference {gap:.1e}")
     assert gap < 1e-7
@@ -205,7 +203,8 @@ for name, exact, up, down in zip(names, product, gradient_after(h), gradient_aft
 #
 # $$\eta < \frac{2}{\lambda} .$$
 #
-# In many dimensions the same holds along each eigenvector of $H$, and the **largest** curvature $\lambda_{\max}$ sets the
+# In many dimensions the same holds along each eigenvector of $H$ (a direction $v$ that $H$ only stretches, $H v = \lambda v$;
+# the eigenvalue $\lambda$ is the curvature along it), and the **largest** curvature $\lambda_{\max}$ sets the
 # limit for all. It is found with products alone: start anywhere, multiply by $H$, make the length 1, repeat
 # (*power iteration*); the direction of the largest curvature grows fastest and wins.
 
@@ -271,7 +270,9 @@ history.plot(logarithmic=True)
 # %%
 raw = nn.Linear(3, 1)
 steep = largest_curvature(nn.functional.mse_loss(raw(table), minutes), list(raw.parameters()))
-print(f"raw columns: largest curvature {steep:.0f}, the learning rate must stay below {2 / steep:.5f}")
+print(
+    f"raw columns: largest curvature {steep:.0f}, the learning rate must stay below {2 / steep:.5f}"
+)
 assert steep > 100 * curvature
 
 # %% [markdown]
@@ -313,9 +314,8 @@ viz.race(valley, racers, start=(-1.2, 1.0), steps=6, region=((-1.6, 1.6), (-3.5,
 # After six steps Newton stands at the bottom of the valley, with a jump through the air on the way: it trusts its parabola
 # and lands wherever that is lowest. Gradient descent has just reached the floor and now has to creep along it:
 
+
 # %%
-
-
 def run(make, start, surface, steps):
     variables = [torch.tensor(value, requires_grad=True) for value in start]
     optimizer = make(variables)
@@ -352,7 +352,10 @@ predict(
 himmelblau = viz.LANDSCAPES["himmelblau"]
 top = run(lambda v: Newton(v, himmelblau), (0.0, -0.5), himmelblau, 6)
 heights = [himmelblau(*map(torch.tensor, p)).item() for p in ((0.0, -0.5), top)]
-print(f"Newton goes to ({top[0]:.2f}, {top[1]:.2f}); the height rose from {heights[0]:.1f} to {heights[1]:.1f}")
+print(
+    f"Newton goes to ({top[0]:.2f}, {top[1]:.2f});",
+    f"the height rose from {heights[0]:.1f} to {heights[1]:.1f}",
+)
 assert heights[1] > heights[0] and np.allclose(top, [-0.2708, -0.9230], atol=1e-3)
 
 # %% [markdown]
@@ -389,7 +392,9 @@ for step in range(7):
     loss = digits_loss(w)
     (g,) = torch.autograd.grad(loss, w, create_graph=True)
     print(f"step {step}: loss {loss.item():.6f}, length of the gradient {g.norm().item():.1e}")
-    change = conjugate_gradients(lambda v, w=w, g=g: hessian_times([g], [w], [v])[0], -g.detach(), steps=40)
+    change = conjugate_gradients(
+        lambda v, w=w, g=g: hessian_times([g], [w], [v])[0], -g.detach(), steps=40
+    )
     w = (w.detach() + change).requires_grad_()
 assert g.norm().item() < 1e-6
 
@@ -405,7 +410,10 @@ for _ in range(500):
     loss = digits_loss(slow)
     loss.backward()
     optimizer.step()
-print(f"gradient descent, 500 steps: loss {loss.item():.6f}, length of the gradient {slow.grad.norm().item():.1e}")
+print(
+    f"gradient descent, 500 steps: loss {loss.item():.6f},",
+    f"length of the gradient {slow.grad.norm().item():.1e}",
+)
 assert slow.grad.norm().item() > 100 * g.norm().item()
 
 # %% [markdown]
@@ -438,7 +446,9 @@ def slopes(critic, x):
 
 def train_critic(weight, steps=800):
     torch.manual_seed(0)
-    critic = nn.Sequential(nn.Linear(2, 32), nn.Softplus(), nn.Linear(32, 32), nn.Softplus(), nn.Linear(32, 1))
+    critic = nn.Sequential(
+        nn.Linear(2, 32), nn.Softplus(), nn.Linear(32, 32), nn.Softplus(), nn.Linear(32, 1)
+    )
     optimizer = optim.Adam(critic.parameters(), lr=5e-3)
     for _ in range(steps):
         left, right = clouds(128)
@@ -471,7 +481,9 @@ with torch.no_grad():
     height = critic(torch.stack([grid_x, grid_y], dim=-1).reshape(-1, 2)).reshape(60, 40)
 with style():
     plot, (axis,) = panels(1, "the critic's height", size=(6, 3.4))
-    lines = axis.contour(grid_x.numpy(), grid_y.numpy(), (height - height.min()).numpy(), 12, linewidths=1)
+    lines = axis.contour(
+        grid_x.numpy(), grid_y.numpy(), (height - height.min()).numpy(), 12, linewidths=1
+    )
     axis.clabel(lines, fontsize=8)
     for number, cloud in enumerate(clouds(150)):
         axis.plot(*cloud.T.numpy(), "os"[number], markersize=3, color=line_style(number)["color"])
@@ -503,7 +515,9 @@ def motion(t):
 
 def new_network(activation=nn.Tanh):
     torch.manual_seed(1)
-    return nn.Sequential(nn.Linear(1, 24), activation(), nn.Linear(24, 24), activation(), nn.Linear(24, 1))
+    return nn.Sequential(
+        nn.Linear(1, 24), activation(), nn.Linear(24, 24), activation(), nn.Linear(24, 1)
+    )
 
 
 def law(u, t, frequency):
@@ -524,7 +538,8 @@ def physics_loss(network):
 # once more, with respect to the weights. The engine does not care how often.
 #
 # First 500 steps of Adam, which finds the right valley. Then L-BFGS, a relative of Newton's method that guesses the curvature
-# from the gradients of its last steps: at the bottom of a narrow valley that pays.
+# from the gradients of its last steps: at the bottom of a narrow valley that pays. It looks at the loss at several places
+# before it makes a step, so it is given a function that computes loss and gradients anew, the `closure`.
 
 # %%
 network = new_network()
@@ -538,7 +553,9 @@ for step in range(500):
     history.log(step, loss=loss)
 after_adam = network(times / 3 - 1).detach()
 
-polish = optim.LBFGS(network.parameters(), max_iter=800, history_size=50, line_search_fn="strong_wolfe")
+polish = optim.LBFGS(
+    network.parameters(), max_iter=800, history_size=50, line_search_fn="strong_wolfe"
+)
 
 
 def closure():
@@ -552,21 +569,16 @@ def closure():
 polish.step(closure)
 learned = network(times / 3 - 1).detach()
 worst = (learned - motion(times)).abs().max().item()
-print(f"worst error after Adam {(after_adam - motion(times)).abs().max().item():.3f}, after L-BFGS {worst:.5f}")
+print(
+    f"worst error after Adam {(after_adam - motion(times)).abs().max().item():.3f},",
+    f"after L-BFGS {worst:.5f}",
+)
 assert worst < 5e-3
 history.plot(logarithmic=True)
 
 # %%
-with style():
-    plot, (axis,) = panels(1, "the motion of a spring", size=(6, 3))
-    t = times.detach().numpy()
-    axis.plot(t, motion(times).detach().numpy(), label="formula", linewidth=5, alpha=0.35, **line_style(0))
-    axis.plot(t, after_adam.numpy(), label="after Adam", linestyle=":", color=line_style(1)["color"])
-    axis.plot(t, learned.numpy(), label="after L-BFGS", **line_style(1))
-    axis.set_xlabel("time")
-    axis.legend()
-    axis.grid(True)
-plot
+three = {"formula": motion(times), "after Adam": after_adam, "after L-BFGS": learned}
+curves(times, {"the motion of a spring": three}, "time", size=(6, 3))
 
 # %% [markdown]
 # **A trap.** The same network with `nn.ReLU` cannot learn this, whatever the optimizer. A sum of relus consists of straight
@@ -581,14 +593,55 @@ assert not second.any()
 # %% [markdown]
 # ## Exercises
 #
+# Put your answer in place of `None` and run the cell: a wrong answer is told why. Below each exercise its solution is
+# folded; a click opens it.
+#
 # **1. Three times.** What is the third derivative of $x^5$ at $x = 2$? First with a pencil, then in code: write
 # `nth_derivative(function, x, n)` for a function of a tensor, element by element.
 
+
+# %% tags=["check"]
+def check_by_pencil(third_by_pencil):
+    hints = {
+        80: "This is the first derivative, 5 x⁴.",
+        160: "This is the second, 20 x³.",
+        480: "60 x² is 240 at 2.",
+    }
+    return check("third derivative", third_by_pencil, 240, hints, because="5 · 4 · 3 · x², at 2.")
+
+
 # %%
 third_by_pencil = None
+check_by_pencil(third_by_pencil)
 
-pencil_hints = {80: "This is the first derivative, 5 x⁴.", 160: "This is the second, 20 x³.", 480: "60 x² is 240 at 2."}
-check("third derivative", third_by_pencil, 240, pencil_hints)
+
+# %% tags=["check"]
+def check_nth_derivative(nth_derivative):
+    def known_derivatives(function, x, n):
+        """Only for the two functions of this exercise."""
+        if function is torch.sin:
+            return (torch.sin, torch.cos, lambda x: -torch.sin(x), lambda x: -torch.cos(x))[n % 4](
+                x
+            )
+        return 120 / math.factorial(5 - n) * x ** (5 - n)
+
+    def fifth(x):
+        return x**5
+
+    hints = [
+        (
+            lambda function, x, n: known_derivatives(function, x, n + 1),
+            "Once too often: n = 0 is the function itself.",
+        )
+    ]
+    samples = [
+        (fifth, torch.tensor([2.0]), 3),
+        (torch.sin, torch.tensor([0.3, 1.2]), 2),
+        (fifth, torch.tensor([1.5]), 0),
+    ]
+    return check_function(
+        "nth derivative", nth_derivative, known_derivatives, *samples, hints=hints
+    )
 
 
 # %%
@@ -596,23 +649,11 @@ def nth_derivative(function, x, n):
     return None
 
 
-def known_derivatives(function, x, n):
-    """Only for the two functions of this exercise."""
-    if function is torch.sin:
-        return (torch.sin, torch.cos, lambda x: -torch.sin(x), lambda x: -torch.cos(x))[n % 4](x)
-    return 120 / math.factorial(5 - n) * x ** (5 - n)
-
-
-def fifth(x):
-    return x**5
-
-
-samples = [(fifth, torch.tensor([2.0]), 3), (torch.sin, torch.tensor([0.3, 1.2]), 2), (fifth, torch.tensor([1.5]), 0)]
-check_function("nth derivative", nth_derivative, known_derivatives, *samples)
+check_nth_derivative(nth_derivative)
 
 # %% tags=["solution"]
 third_by_pencil = 240
-assert check("third derivative", third_by_pencil, 240, pencil_hints, because="5 · 4 · 3 · x², at 2.")
+assert check_by_pencil(third_by_pencil)
 
 
 def nth_derivative(function, x, n):
@@ -623,7 +664,7 @@ def nth_derivative(function, x, n):
     return y.detach()
 
 
-assert check_function("nth derivative", nth_derivative, known_derivatives, *samples)
+assert check_nth_derivative(nth_derivative)
 
 # %% [markdown]
 # **2. The trace of the Hessian.** For random signs $v_i = \pm 1$ the number $v^\top H v$ is on average the sum of the diagonal of
@@ -632,10 +673,6 @@ assert check_function("nth derivative", nth_derivative, known_derivatives, *samp
 
 
 # %%
-def sample_of_trace(gradient, w, v):
-    return None
-
-
 def answer_for(function):
     """What the function says for a small surface; four samples, one for each pair of signs."""
     w = torch.tensor([-1.2, 1.0], requires_grad=True)
@@ -645,9 +682,23 @@ def answer_for(function):
     return None if found[0] is None else torch.stack([torch.as_tensor(each) for each in found])
 
 
-H_entries = (1330.0, 480.0, 200.0)  # top left, off the diagonal, bottom right
-expected = torch.tensor([2490.0, 570.0, 570.0, 2490.0])  # a + c + 2b, a + c - 2b, ...
-check("samples of the trace", answer_for(sample_of_trace), expected)
+# %% tags=["check"]
+def check_samples_of_the_trace(sample_of_trace):
+    expected = torch.tensor([2490.0, 570.0, 570.0, 2490.0])  # a + c + 2b, a + c - 2b, ...
+    return check(
+        "samples of the trace",
+        answer_for(sample_of_trace),
+        expected,
+        because="Their average is 1530, which is 1330 + 200: the diagonal.",
+    )
+
+
+# %%
+def sample_of_trace(gradient, w, v):
+    return None
+
+
+check_samples_of_the_trace(sample_of_trace)
 
 
 # %% tags=["solution"]
@@ -656,39 +707,78 @@ def sample_of_trace(gradient, w, v):
     return (v * Hv).sum()
 
 
-because = "Their average is 1530, which is 1330 + 200: the diagonal."
-assert check("samples of the trace", answer_for(sample_of_trace), expected, because=because)
-assert answer_for(sample_of_trace).mean().item() == sum((H_entries[0], H_entries[2]))
+assert check_samples_of_the_trace(sample_of_trace)
+assert answer_for(sample_of_trace).mean().item() == 1330 + 200
 
 # %% [markdown]
 # **3. Why 2.2?** Say the critic is a plane with slope $s$, and the clouds are 2 apart. Its loss is then
 # $-2s + \lambda (s - 1)^2$. For $\lambda = 10$: which $s$ is best, and what distance does the critic report? And which
 # distance would it report with $\lambda = 5$?
 
+
+# %% tags=["check"]
+def check_best_slope(best_slope):
+    slope_hints = {
+        1: "With s = 1 the penalty is flat, but the first term still pulls upwards.",
+        0.9: "Mind the sign of -2s.",
+    }
+    return check("best slope", best_slope, 1.1, slope_hints)
+
+
+def check_distance_with_10(reported_with_10):
+    return check(
+        "distance with 10",
+        reported_with_10,
+        2.2,
+        {1.1: "This is the slope. The clouds are 2 apart."},
+        because="This is what the training has found.",
+    )
+
+
+def check_distance_with_5(reported_with_5):
+    return check(
+        "distance with 5",
+        reported_with_5,
+        2.4,
+        {2.1: "A smaller weight holds the slope less, not more."},
+        because="The penalty is a spring, not a wall.",
+    )
+
+
 # %%
 best_slope = None
 reported_with_10 = None
 reported_with_5 = None
-
-slope_hints = {
-    1: "With s = 1 the penalty is flat, but the first term still pulls upwards.",
-    0.9: "Mind the sign of -2s.",
-}
-check("best slope", best_slope, 1.1, slope_hints)
-check("distance with 10", reported_with_10, 2.2, {1.1: "This is the slope. The clouds are 2 apart."})
-check("distance with 5", reported_with_5, 2.4, {2.1: "A smaller weight holds the slope less, not more."})
+check_best_slope(best_slope)
+check_distance_with_10(reported_with_10)
+check_distance_with_5(reported_with_5)
 
 # %% tags=["solution"]
 best_slope = 1 + 2 / (2 * 10)  # where the derivative -2 + 2 λ (s - 1) is zero
 reported_with_10 = 2 * best_slope
 reported_with_5 = 2 * (1 + 2 / (2 * 5))
-assert check("best slope", best_slope, 1.1, slope_hints)
-assert check("distance with 10", reported_with_10, 2.2, because="This is what the training has found.")
-assert check("distance with 5", reported_with_5, 2.4, because="The penalty is a spring, not a wall.")
+assert check_best_slope(best_slope)
+assert check_distance_with_10(reported_with_10)
+assert check_distance_with_5(reported_with_5)
 
 # %% [markdown]
 # **4. Another law.** A population with limited food follows $u' = r\, u\, (1 - u)$. Write `growth_law(u, t, r)`, which is zero
 # for a true solution, as `law` is for the spring.
+
+# %%
+t = torch.linspace(-1, 1, 5)
+
+
+# %% tags=["check"]
+def check_growth_law(growth_law):
+    def growth_error(function):
+        """The law for a true solution, 1 / (1 + exp(-r t)), and for the wrong one u = t²."""
+        t = torch.linspace(-1, 1, 5).requires_grad_()
+        found = [function(1 / (1 + torch.exp(-3.0 * t)), t, 3.0), function(t**2, t, 3.0)]
+        return None if found[0] is None else torch.stack(found).detach()
+
+    expected = torch.stack([torch.zeros(5), 2 * t - 3 * t**2 * (1 - t**2)])
+    return check("growth law", growth_error(growth_law), expected)
 
 
 # %%
@@ -696,16 +786,7 @@ def growth_law(u, t, r):
     return None
 
 
-def growth_error(function):
-    """The law for a true solution, 1 / (1 + exp(-r t)), and for the wrong one u = t²."""
-    t = torch.linspace(-1, 1, 5).requires_grad_()
-    found = [function(1 / (1 + torch.exp(-3.0 * t)), t, 3.0), function(t**2, t, 3.0)]
-    return None if found[0] is None else torch.stack(found).detach()
-
-
-t = torch.linspace(-1, 1, 5)
-expected = torch.stack([torch.zeros(5), 2 * t - 3 * t**2 * (1 - t**2)])
-check("growth law", growth_error(growth_law), expected)
+check_growth_law(growth_law)
 
 
 # %% tags=["solution"]
@@ -713,7 +794,7 @@ def growth_law(u, t, r):
     return slope_of(u, t) - r * u * (1 - u)
 
 
-assert check("growth law", growth_error(growth_law), expected)
+assert check_growth_law(growth_law)
 
 # %% [markdown]
 # **5. Find the spring.** Now the other way round: the frequency is unknown, but there are twelve noisy measurements of the
@@ -739,13 +820,27 @@ def find_spring(loss_of):
     return guess.item()
 
 
+# %% tags=["check"]
+def check_the_frequency(found):
+    return check(
+        "the frequency",
+        found,
+        2.0,
+        {1.0: "The guess has not moved: is it in the loss, through `law`?"},
+        atol=0.1,
+        because="The law has turned a fit into a measurement.",
+    )
+
+
 # %%
 def loss_of_both(network, guess):
     return None
 
 
 found = find_spring(loss_of_both)
-check("the frequency", found, 2.0, {1.0: "The guess has not moved: is it in the loss, through `law`?"}, atol=0.1)
+
+
+check_the_frequency(found)
 
 
 # %% tags=["solution"]
@@ -758,7 +853,7 @@ def loss_of_both(network, guess):
 
 found = find_spring(loss_of_both)
 print(f"frequency found: {found:.3f}")
-assert check("the frequency", found, 2.0, atol=0.1, because="The law has turned a fit into a measurement.")
+assert check_the_frequency(found)
 
 # %% [markdown]
 # A gradient is a result like any other: it can be drawn, put into a loss, and differentiated. Whatever you can compute with

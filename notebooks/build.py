@@ -4,12 +4,16 @@
     python notebooks/build.py 03 07      these alone
     python notebooks/build.py --check    write nothing: run all, and compare with the notebooks that are there
 
+What holds answers is folded, in a notebook and in a page that `nbconvert` makes of it: cells with the tag `solution`, cells
+with the tag `check` (what an answer is compared with), and the sources of questions (`predict(...)`).
+
 Needs `pip install "tinygrad_edu[notebooks]"`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import sys
@@ -20,11 +24,37 @@ from typing import Any
 HERE = Path(__file__).parent
 TIMEOUT = 600  # seconds a cell may take
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # differs from run to run
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+EXERCISES = "## Exercises"  # the heading after which they come
+# what stands in the place of a folded cell, by its tag
+FOLDED = {"check": "How the answer is checked", "solution": "Solution"}
+# Notebooks fold cells by their metadata, which a page that `nbconvert` makes does not know: it folds them by this, and
+# cuts nothing off at its right edge.
+EXPORTED = """<style>
+.jp-RenderedSVG img { max-width: 100%; height: auto }
+.jp-InputArea-editor { overflow-x: auto }
+.celltag_question .jp-Cell-inputWrapper { display: none }
+.folded > summary { margin: 6px 0 6px 100px; cursor: pointer; font: 14px var(--jp-content-font-family, sans-serif) }
+</style>
+<script>
+addEventListener("DOMContentLoaded", () => {
+  for (const [tag, title] of Object.entries(TITLES))
+    for (const cell of document.querySelectorAll(".celltag_" + tag)) {
+      const folded = document.createElement("details");
+      folded.className = "folded";
+      folded.innerHTML = "<summary>" + title + "</summary>";
+      cell.replaceWith(folded);
+      folded.append(cell);
+    }
+});
+</script>"""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Build and run the lessons.")
-    parser.add_argument("numbers", nargs="*", metavar="NN", help="the lessons' numbers; all if none is given")
+    parser.add_argument(
+        "numbers", nargs="*", metavar="NN", help="the lessons' numbers; all if none is given"
+    )
     parser.add_argument(
         "--check",
         action="store_true",
@@ -40,9 +70,13 @@ def main() -> int:
             f"no lesson has the number {', '.join(sorted(missing))}; there are {', '.join(p.stem for p in sources)}"
         )
     # the kernels find this checkout, installed or not
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH", "")]))
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH", "")])
+    )
     with ProcessPoolExecutor(options.jobs) as pool:
-        failures = sum(bool(wrong) for wrong in pool.map(build, chosen, [options.check] * len(chosen)))
+        failures = sum(
+            bool(wrong) for wrong in pool.map(build, chosen, [options.check] * len(chosen))
+        )
     print(f"{len(chosen) - failures} of {len(chosen)} lessons run", flush=True)
     return 1 if failures else 0
 
@@ -66,7 +100,7 @@ def build(source: Path, check: bool) -> str:
     try:
         client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        wrong = str(error)
+        wrong = COLOUR.sub("", str(error))
     if not wrong and not check:
         write(notebook, target)
     print(
@@ -88,7 +122,15 @@ def read(source: Path) -> Any:
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number}"
-        if "solution" in cell.metadata.get("tags", []) or cell.source.startswith("predict("):  # both hold answers
+        cell.metadata.pop("lines_to_next_cell", None)  # jupytext's note to itself
+        tags = cell.metadata.get("tags", [])
+        if cell.cell_type == "markdown" and EXERCISES in cell.source:
+            cell.source += "\n\n" + EXPORTED.replace("TITLES", json.dumps(FOLDED))
+        elif cell.source.startswith("predict("):
+            cell.metadata |= {"tags": [*tags, "question"], "jupyter": {"source_hidden": True}}
+        elif "solution" in tags:  # what it prints says the answer too
+            cell.metadata["jupyter"] = {"source_hidden": True, "outputs_hidden": True}
+        elif "check" in tags:
             cell.metadata["jupyter"] = {"source_hidden": True}
     return notebook
 
@@ -101,7 +143,9 @@ def stale(notebook: Any, target: Path) -> str:
     if not target.exists():
         return f"{target.name} is not there; {again}"
     there = nbformat.read(target, as_version=4)
-    if [(c.cell_type, c.source) for c in there.cells] != [(c.cell_type, c.source) for c in notebook.cells]:
+    if [(c.cell_type, c.source) for c in there.cells] != [
+        (c.cell_type, c.source) for c in notebook.cells
+    ]:
         return f"{target.name} was made of another source; {again}"
     return ""
 

@@ -45,3 +45,21 @@ def test_the_answers_of_every_question_open(notebook: Path, page: Any) -> None:
         answer.find_element("css selector", "summary").click()
     assert all(page.run("return [...document.querySelectorAll('details')].map((d) => d.open && d.offsetHeight > 30)"))
     assert page.run("return document.body.textContent.split('Right.').length - 1") == len(questions)
+
+
+def test_an_exported_page_folds_what_holds_answers(page: Any) -> None:
+    notebook = json.loads(NOTEBOOKS[0].read_text("utf-8"))
+    (heading,) = ["".join(c["source"]) for c in notebook["cells"] if "## Exercises" in "".join(c["source"])]
+    cells = [  # as nbconvert writes them
+        f'<div class="jp-Cell celltag_{tag}"><div class="jp-Cell-inputWrapper">source of {tag}</div>shown by {tag}</div>'
+        for tag in ("question", "plain", "check", "solution")
+    ]
+    page.open(f"<body>{heading}{''.join(cells)}</body>")
+    seen = page.run("return document.body.innerText")
+    assert "source of plain" in seen and "shown by question" in seen
+    assert "source of question" not in seen and "of check" not in seen and "by solution" not in seen
+    for summary in page.all("summary"):
+        summary.click()
+    seen = page.run("return document.body.innerText")
+    assert "How the answer is checked" in seen and "source of check" in seen
+    assert "source of solution" in seen and "shown by solution" in seen

@@ -27,6 +27,18 @@ torch.manual_seed(0)
 x = torch.randn(2)
 object()
 
+# %% [markdown]
+# ## Exercises
+
+# %%
+predict = print
+
+# %%
+predict("Which?", ["this", "that"], "this", "It is.")
+
+# %% tags=["check"]
+def check_it(answer): ...
+
 # %% tags=["solution"]
 print(x)
 """
@@ -61,10 +73,21 @@ def test_the_same_source_gives_the_same_notebook(folder: Path) -> None:
     assert build(folder, "01")[0] == 0
     assert (folder / "01_first.ipynb").read_text() == first
     cells = json.loads(first)["cells"]
-    assert [cell["cell_type"] for cell in cells] == ["markdown", "code", "code"]
-    assert cells[2]["metadata"] == {"tags": ["solution"], "jupyter": {"source_hidden": True}}
-    assert cells[2]["outputs"][0]["text"][0].startswith("tensor([")
+    assert [cell["cell_type"] for cell in cells] == ["markdown", "code", "markdown", *["code"] * 4]
+    assert cells[-1]["outputs"][0]["text"][0].startswith("tensor([")
     assert cells[1]["outputs"][0]["data"]["text/plain"] == ["<object>"]
+
+
+def test_what_holds_answers_is_folded(folder: Path) -> None:
+    build(folder)
+    _, _, heading, plain, *cells = json.loads((folder / "01_first.ipynb").read_text())["cells"]
+    assert plain["metadata"] == {}
+    assert [cell["metadata"] for cell in cells] == [
+        {"tags": ["question"], "jupyter": {"source_hidden": True}},
+        {"tags": ["check"], "jupyter": {"source_hidden": True}},
+        {"tags": ["solution"], "jupyter": {"source_hidden": True, "outputs_hidden": True}},
+    ]
+    assert "".join(heading["source"]).startswith("## Exercises") and "celltag_question" in "".join(heading["source"])
 
 
 def test_a_check_writes_nothing_and_sees_what_is_out_of_date(folder: Path) -> None:

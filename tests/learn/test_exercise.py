@@ -164,6 +164,14 @@ def test_functions_that_are_wrong(function: Any, text: str, x: torch.Tensor, cap
     assert torch.equal(x, before)
 
 
+def test_a_function_that_was_expected_to_be_wrong(x: torch.Tensor, capsys: Any) -> None:
+    hints = [(torch.exp, "The logarithm is missing."), (torch.sin, "no")]
+    assert not check_function("f", torch.exp, lambda x: x, x, hints=hints)
+    assert said(capsys) == "✗ f: for float32[3, 4]: not this. The logarithm is missing."
+    assert not check_function("f", torch.cos, lambda x: x, x, hints=hints)
+    assert "entries differ" in said(capsys)
+
+
 # --- check_gradient ----------------------------------------------------------------------------------------------------
 
 
@@ -199,11 +207,22 @@ def test_a_right_rule(inputs: list[torch.Tensor], capsys: Any) -> None:
         (lambda g, x, w, b: (2 * g @ w.T, x.T @ g, g.sum(0)), "a constant factor: analytic = 2 * numeric"),
         (lambda g, x, w, b: (g @ w.T, 0, g.sum(0)), "the gradient of input 1 is of type int, and a tensor is wanted"),
         (lambda g, x, w, b: (g @ w, x.T @ g, g.sum(0)), "it raises RuntimeError"),
+        (lambda g, x, w, b: (g @ w.T, x.T @ (g * 0 + 1), g.sum(0)), "of input 1 is the same whatever `g` is"),
     ],
 )
 def test_wrong_rules(rule: Callable, text: str, inputs: list[torch.Tensor], capsys: Any) -> None:
     assert not check_gradient("affine", affine, inputs, rule)
     assert text in said(capsys)
+
+
+def test_rules_that_were_expected_to_be_wrong(inputs: list[torch.Tensor], capsys: Any) -> None:
+    def without_bias(g: Any, x: Any, w: Any, b: Any) -> tuple:
+        return g @ w.T, x.T @ g, b * 0
+
+    assert not check_gradient(
+        "affine", affine, inputs, without_bias, hints=[(affine_rule, "no"), (without_bias, "The bias counts.")]
+    )
+    assert "✗ affine: the gradient is wrong. The bias counts. input 2" in said(capsys)
 
 
 def test_inputs_that_have_no_gradient(capsys: Any) -> None:

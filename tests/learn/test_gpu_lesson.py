@@ -71,7 +71,7 @@ def test_the_table_is_filled_where_there_is_a_gpu_and_read_where_there_is_none(
         pytest.skip("the rest is about machines without a GPU")
     run()
     said = capsys.readouterr().out
-    assert "computed on cpu" in said and "A stand-in" in said and "times as fast" in said
+    assert "computed on cpu" in said and "A stand-in" in said and "times the speed" in said
 
 
 def test_without_a_gpu_or_a_record_the_table_says_so(

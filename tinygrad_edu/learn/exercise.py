@@ -64,15 +64,25 @@ def check(
 
 
 def check_function(
-    name: str, function: Callable | None, reference: Callable, *samples: Any, atol: float = ATOL, because: str = ""
+    name: str,
+    function: Callable | None,
+    reference: Callable,
+    *samples: Any,
+    hints: Iterable[tuple[Callable, str]] = (),
+    atol: float = ATOL,
+    because: str = "",
 ) -> Verdict:
-    """Call a function and a right one with the same arguments; a sample is a tuple of arguments, or the only one."""
+    """Call a function and a right one with the same arguments; a sample is a tuple of arguments, or the only one.
+
+    hints    wrong functions that are likely, each with what leads to it
+    because  a sentence for the right answer
+    """
     if function is None:
         return Verdict(name, OPEN, "not answered yet. Write the function and run the cell again.")
     for sample in samples:
         args = sample if isinstance(sample, tuple) else (sample,)
         before = [a.detach().clone() if isinstance(a, Tensor) else a for a in args]
-        called = f"for {', '.join(map(describe, args))}:"
+        called = f"for {', '.join(getattr(a, '__name__', None) or describe(a) for a in args)}:"
         try:
             answer = function(*args)
         except NotImplementedError:
@@ -84,6 +94,9 @@ def check_function(
         if _restored(args, before):
             return Verdict(name, WRONG, f"{called} it writes into its argument; compute a new tensor instead.")
         if wrong := difference(answer, reference(*args), atol):
+            for mistaken, why in hints:
+                if not difference(answer, mistaken(*args), atol):
+                    return Verdict(name, WRONG, f"{called} not this. {why}")
             return Verdict(name, WRONG, _sentence(f"{called} {wrong}"))
     count = "one sample" if len(samples) == 1 else f"{len(samples)} samples"
     return Verdict(name, RIGHT, f"right for {count}. {because}".rstrip())
@@ -112,23 +125,30 @@ def _sentence(text: str) -> str:
 
 
 def check_gradient(
-    name: str, function: Any, inputs: Sequence[Any], rule: Callable | None = None, because: str = ""
+    name: str,
+    function: Any,
+    inputs: Sequence[Any],
+    rule: Callable | None = None,
+    hints: Iterable[tuple[Callable, str]] = (),
+    because: str = "",
 ) -> Verdict:
     """Compare gradients with numerical ones, and say what mistake the difference looks like.
 
-    rule  takes the gradient of the function's result and the inputs, `rule(g, *inputs)`, and returns the gradient of
-          each input (None for what has none); without it, the gradients are those of the function itself, which may be
-          a subclass of `autograd.Function`
+    rule   takes the gradient of the function's result and the inputs, `rule(g, *inputs)`, and returns the gradient of
+           each input (None for what has none); without it, the gradients are those of the function itself, which may be
+           a subclass of `autograd.Function`
+    hints  wrong rules that are likely, each with what leads to it
     """
     points = [a.detach().double().requires_grad_() if _real(a) else a for a in inputs]
     if function is None:
         return Verdict(name, OPEN, "not answered yet. Write the function and run the cell again.")
+    checked = function
     if rule is not None:
-        function = _with_rule(function, rule)
+        checked = _with_rule(function, rule)
     elif isinstance(function, type) and issubclass(function, Function):
-        function = function.apply
+        checked = function.apply
     try:
-        gradcheck(function, points)
+        gradcheck(checked, points)
     except _Open:
         return Verdict(name, OPEN, "the rule returns nothing yet. Write its body, with a return at the end.")
     except _Wrong as error:
@@ -137,7 +157,8 @@ def check_gradient(
         first, *more = str(error).split("\n")
         first = first.rpartition("with respect to ")[2]
         details = [f"  {first}", *(line for line in more if "likely cause" not in line)]
-        cause = f" Likely cause: {error.cause}" if error.cause else ""
+        cause = _mistake(function, rule, points, hints) if rule is not None else ""
+        cause = cause or (f" Likely cause: {error.cause}" if error.cause else "")
         return Verdict(name, WRONG, "\n".join([_sentence(f"the gradient is wrong.{cause}"), *details]))
     except Exception as error:
         return Verdict(name, WRONG, f"it raises {type(error).__name__}: {error}")
@@ -175,6 +196,27 @@ def _with_rule(function: Callable, rule: Callable) -> Callable:
             return gradients
 
     return Ruled.apply
+
+
+def _mistake(function: Callable, rule: Callable, points: Sequence[Any], hints: Iterable[tuple[Callable, str]]) -> str:
+    """What a wrong rule does wrong, if it is one of those that are expected or does not use `g`; or "" """
+    with no_grad():
+        g = 0.7 * function(*points).detach() + 1.3
+        found = _returned(rule, g, points)
+        for mistaken, why in hints:
+            if not difference(found, _returned(mistaken, g, points), 1e-9):
+                return f" {why}"
+        other = _returned(rule, -3 * g, points)
+    for i, (a, b) in enumerate(zip(found, other, strict=True)):
+        if isinstance(a, Tensor) and bool((a != 0).any()) and not difference(a, b, 0.0):
+            return f" The gradient of input {i} is the same whatever `g` is; the chain rule multiplies by `g`."
+    return ""
+
+
+def _returned(rule: Callable, g: Any, points: Sequence[Any]) -> tuple:
+    """The gradients that a rule gives, as a tuple also if there is only one."""
+    found = rule(g, *points)
+    return tuple(found) if isinstance(found, (tuple, list)) else (found,)
 
 
 def _fitting(gradients: tuple, inputs: Sequence[Any]) -> None:

@@ -16,7 +16,8 @@ function ticks(low, high, logarithmic) {
 }
 
 // lines: {name: {points: [[step, value], ...], shift, extra}}; `shift` moves a line up by pixels, `extra` is a class.
-function chart({ title, across, lines, upto, logarithmic, marks = [] }) {
+// `named` is what stands below a step.
+function chart({ title, across, lines, upto, logarithmic, marks = [], named = number }) {
   const every = Object.values(lines).flatMap(({ points }) => points);
   const steps = every.map(([step]) => step), values = [...every.map(([, value]) => value), ...marks];
   const from = Math.min(...steps), to = Math.max(...steps, from + 1e-9);
@@ -33,7 +34,7 @@ function chart({ title, across, lines, upto, logarithmic, marks = [] }) {
     svg.append(make("text", { class: "tick", x: LEFT - 6, y: up(value) + 4, "text-anchor": "end" }, number(value, 3).replace(/\.?0+e/, "e")));
   }
   for (const step of ticks(from, to).filter((step) => to - from < 1 || Number.isInteger(step)))
-    svg.append(make("text", { class: "tick", x: right(step), y: HIGH - BOTTOM + 16, "text-anchor": "middle" }, number(step)));
+    svg.append(make("text", { class: "tick", x: right(step), y: HIGH - BOTTOM + 16, "text-anchor": "middle" }, named(step)));
   for (const mark of marks) svg.append(make("line", { class: "mark", x1: LEFT, x2: WIDE - 12, y1: up(mark), y2: up(mark) }));
   svg.append(make("text", { class: "head", x: LEFT, y: 15 }, title));
   svg.append(make("text", { class: "tick", x: WIDE - 12, y: HIGH - 3, "text-anchor": "end" }, across));

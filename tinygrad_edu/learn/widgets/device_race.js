@@ -22,15 +22,14 @@ function draw() {
   one("#start-text").textContent = time(start());
   one("#times-text").textContent = `${number(times(), 2)} times as fast`;
   const all = { ...data.measured, [IMAGINED]: data.sizes.map((n) => [n, imagined(n)]) };
-  const lines = {}, rows = [make("tr", {}, make("th", {}, `batch of ${batch}`), make("td", {}, "a step"), make("td", {}, "samples a second"))];
+  const lines = {}, rows = [make("tr", {}, make("th", {}, `batch of ${batch}`), make("td", {}, "a step"), make("td", {}, "batches a second"), make("td", {}, "samples a second"))];
   Object.entries(all).forEach(([name, points], i) => {
     lines[name] = { points: points.map(([n, seconds]) => [Math.log2(n), n / seconds]) };
     const seconds = points.find(([n]) => n === batch)?.[1];
     rows.push(make("tr", { "data-name": name }, make("th", { scope: "row" }, sample(i), name),
-      make("td", {}, seconds ? time(seconds) : "–"), make("td", {}, seconds ? number(batch / seconds, 3) : "–")));
+      make("td", {}, seconds ? time(seconds) : "–"), ...[1, batch].map((n) => make("td", {}, seconds ? number(n / seconds, 3) : "–"))));
   });
-  const across = "batch size, as a power of two";
-  one("#chart").replaceChildren(chart({ title: "samples a second", across, lines, upto: Math.log2(data.sizes.at(-1)), logarithmic: true }));
+  one("#chart").replaceChildren(chart({ title: "samples a second", across: "batch size", lines, named: (power) => 2 ** power, upto: Math.log2(data.sizes.at(-1)), logarithmic: true }));
   one("#table").replaceChildren(...rows);
   const from = overtakes(), most = data.sizes.at(-1);
   one("#say").textContent = from === 0 ? "The imagined device is ahead at every batch size."

@@ -1,4 +1,4 @@
-"""Samples a second by batch size: what was measured on the CPU, what was recorded on a GPU, and an imagined device."""
+"""Batches and samples a second by batch size: what was measured on the CPU, what was recorded on a GPU, and an imagined device."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ CSS = """
 label { white-space: nowrap; }
 output { display: inline-block; min-width: 4.5em; }
 #say { font-weight: 600; }
-td { padding-left: 14px; }
+td { padding-left: 12px; }
+tr[data-name] > * { white-space: nowrap; }
 """
 HTML = """
 <h1>Samples a second, by batch size</h1>
