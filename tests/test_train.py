@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -96,6 +97,12 @@ def test_a_wrong_gradient_is_told() -> None:
     assert "NOT RIGHT" in report and report.count("4.8e-02") == 2  # 0.1 of 2.1
 
 
+def test_a_gradient_that_is_no_number_is_not_right() -> None:
+    model = nn.Linear(3, 2)
+    nn.init.constant_(model.weight, float("nan"))
+    assert "NOT RIGHT" in results.gradient_report(model, tg.randn(4, 3), tg.tensor([0, 1, 1, 0]))
+
+
 def test_the_loss_of_a_text_counts_every_place_or_the_last() -> None:
     scores, targets = tg.randn(2, 3, 5), tg.tensor([[0, 1, 2], [3, 4, 0]])
     by_hand = [-scores.log_softmax(-1)[b, t, targets[b, t]] for b in range(2) for t in range(3)]
@@ -165,7 +172,9 @@ def test_an_interruption_keeps_the_last_epoch(tmp_path: Path) -> None:
         (["digts"], "there is no task 'digts' (did you mean digits?); there are digits, "),
         (["digits", "--optimizer", "adm"], "digits has no optimizer 'adm' (did you mean adam?)"),
         (["digits", "--resume"], "there is nothing to go on with"),
-        (["digits", "--device", "nowhere"], "--device nowhere: "),
+        (["digits", "--model", "MLP"], "digits has no model 'MLP' (did you mean mlp?)"),
+        (["digits", "--device", "gpu"], "there is no device 'gpu'; there are cpu and cuda"),
+        (["digits", "--seed", str(2**64)], "--seed must lie between -2**63 and 2**64 - 1, not 18446744073709551616"),
     ],
 )
 def test_mistakes_are_one_sentence(
@@ -175,6 +184,24 @@ def test_mistakes_are_one_sentence(
     said = capsys.readouterr().err
     assert sentence in said and said.startswith("tinygrad-edu: ") and "Traceback" not in said
     assert not (tmp_path / "out").exists()
+
+
+def test_steps_that_are_too_large_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["train", "digits", "--lr", "1e10", "--epochs", "1", "--out", str(tmp_path / "large")]) == 0
+    assert re.search(r"\n    1   \d\.\de\+\d\d  ", capsys.readouterr().out)  # the columns stay where they are
+    assert cli.main(["train", "digits", "--lr", "1e30", "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "in epoch 1 the loss became nan" in said and "a smaller --lr than 1e+30" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["large"]
+
+
+def test_a_run_that_is_done_writes_its_results_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(Options("moons", epochs=2), tmp_path)
+    (tmp_path / "model.pt").unlink()  # as if it had been interrupted there
+    capsys.readouterr()
+    assert cli.main(["train", "moons", "--resume", "--out", str(tmp_path)]) == 0
+    assert "2 epochs are done already; to go on name more, as in --epochs 4" in capsys.readouterr().out
+    assert (tmp_path / "model.pt").exists()
 
 
 def test_a_run_goes_on_only_as_it_began(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

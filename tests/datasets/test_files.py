@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -29,7 +30,8 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.content, self.knows_ranges = CONTENT, True
+        self.content, self.knows_ranges, self.length = CONTENT, True, ""
+        self.pause: threading.Event | None = None  # what is waited for in the middle of an answer
         self.cuts: list[int] = []  # after how many bytes the next answers break off
         self.asked: list[tuple[str, str | None]] = []
         self.url = f"http://127.0.0.1:{self.server_address[1]}/data.bin"
@@ -41,6 +43,14 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         wanted = self.headers["Range"]
         self.server.asked.append((self.path, wanted))
+        if self.path in ("/around", "/elsewhere"):
+            self.send_response(302)
+            self.send_header("Location", {"/around": "/around", "/elsewhere": "file:///etc/passwd"}[self.path])
+            self.end_headers()
+            return
+        if self.path == "/noise":
+            self.wfile.write(b"\x1b[31m\0 not a word of HTTP\r\n")
+            return
         if self.path != "/data.bin":
             self.send_error(404)
             return
@@ -54,9 +64,13 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         else:
             self.send_response(200)
-        self.send_header("Content-Length", str(len(content) - start))
+        self.send_header("Content-Length", self.server.length or str(len(content) - start))
         self.end_headers()
         rest = content[start:]
+        if self.server.pause:
+            self.wfile.write(rest[:1000])
+            rest = rest[1000:]
+            self.server.pause.wait(20)
         self.wfile.write(rest[: self.server.cuts.pop(0)] if self.server.cuts else rest)
 
     def log_message(self, *args: object) -> None:
@@ -83,7 +97,7 @@ def file(*mirrors: str) -> File:
 
 
 def left(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*")) if folder.exists() else []
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
 # --- downloading -------------------------------------------------------------------------------------------------------------
@@ -158,8 +172,60 @@ def test_no_network_is_one_error_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_to(server: Server, tmp_path: Path) -> None:
     (tmp_path / "root").write_text("a file")
-    with pytest.raises(RuntimeError, match="cannot be written to"):
+    with pytest.raises(RuntimeError, match=r"data\.bin\.part cannot be written \(.*TINYGRAD_EDU_DATA"):
         fetch(file(server.url), tmp_path / "root", ("",), download=True)
+    assert not server.asked
+
+
+def test_a_full_disk_is_told_at_once_and_keeps_what_was_received(server: Server, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="files are not limited in this way here")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(RuntimeError, match=r"data\.bin\.part cannot be written \(File too large\)"):
+            retrieve(file(server.url, server.url), tmp_path / "data.bin")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert len(server.asked) == 1 and left(tmp_path) == ["data.bin.part"]
+    retrieve(file(server.url), tmp_path / "data.bin")
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT and server.asked[-1][1] == "bytes=100000-"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing is locked there")
+def test_of_several_that_want_a_file_one_downloads_it(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.pause = threading.Event()
+    with ThreadPoolExecutor(3) as pool:
+        results = [pool.submit(retrieve, file(server.url), tmp_path / "data.bin") for _ in range(3)]
+        said = ""
+        while said.count("waiting for another process") < 2 and not any(result.done() for result in results):
+            said += capsys.readouterr().err
+        server.pause.set()
+    assert [result.result() for result in results] == [None] * 3
+    assert len(server.asked) == 1 and left(tmp_path) == ["data.bin"]
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/around", "the server answers 302 The HTTP server returned a redirect error that would lead to an infinite"),
+        ("/elsewhere", "the server answers 302 Found - Redirection to url 'file:///etc/passwd' is not allowed"),
+        ("/noise", "the transfer broke off"),
+    ],
+)
+def test_what_a_strange_server_says_stays_on_one_line(server: Server, path: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError) as error:
+        retrieve(file(server.url.replace("/data.bin", path)), tmp_path / "data.bin")
+    _, line, _ = str(error.value).split("\n")
+    assert reason in line and line.isprintable() and not left(tmp_path)
+
+
+def test_a_length_that_is_none_leaves_it_to_the_checksum(server: Server, tmp_path: Path) -> None:
+    server.length = "soon"
+    retrieve(file(server.url), tmp_path / "data.bin")
+    assert (tmp_path / "data.bin").read_bytes() == CONTENT
 
 
 # --- finding -------------------------------------------------------------------------------------------------------------------

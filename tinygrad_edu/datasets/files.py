@@ -13,12 +13,18 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPException
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from .progress import Progress
+
+try:
+    import fcntl
+except ImportError:  # Windows: two processes that download the same file at once disturb each other there
+    fcntl = None  # type: ignore[assignment]
 
 BLOCK = 1 << 16
 ATTEMPTS = 3  # with each mirror: a connection that was cut is taken up again
@@ -37,13 +43,13 @@ class File:
     checksum: str  # "md5:..." as its publishers tell, "sha256:..." elsewhere
     mirrors: tuple[str, ...]  # addresses, tried in this order
 
-    def digest(self, path: Path) -> str:
-        """A file's checksum, in the form of `checksum`."""
+    def digest(self, content: FileIO) -> str:
+        """The checksum of what is in an opened file, in the form of `checksum`."""
         kind = self.checksum.partition(":")[0]
         digest = hashlib.new(kind, usedforsecurity=False)
-        with open(path, "rb") as file:
-            while block := file.read(BLOCK):
-                digest.update(block)
+        content.seek(0)
+        while block := content.read(BLOCK):
+            digest.update(block)
         return f"{kind}:{digest.hexdigest()}"
 
 
@@ -82,30 +88,42 @@ def fetch(file: File, root: str | os.PathLike | None, folders: Sequence[str], do
 def retrieve(file: File, target: Path) -> None:
     """Download a file from the first mirror that has it whole; `target` appears when it is verified."""
     part = target.with_name(target.name + ".part")
-    failures = []
-    for mirror in file.mirrors:
-        reason = _from_mirror(file, mirror, part)
-        if not reason:
-            os.replace(part, target)
-            return
-        failures.append(f"  {mirror}: {reason}")
-    kept = _size(part)
-    raise DataError(
-        f"{file.name} could not be downloaded:\n"
-        + "\n".join(failures)
-        + (f"\n{kept} bytes are kept in {part}; the next attempt goes on from there" if kept else "")
-        + f"\nWithout a network: put the file into {target.parent}"
-    )
+    failures, found, kept = [], False, 0
+    with _alone(part) as content:
+        try:
+            if target.is_file():  # another process has brought it meanwhile
+                return
+            for mirror in file.mirrors:
+                reason = _from_mirror(file, mirror, content)
+                if found := not reason:
+                    break
+                failures.append(f"  {mirror}: {_on_one_line(reason)}")
+        finally:
+            kept = content.seek(0, os.SEEK_END)
+            if os.name == "nt":
+                content.close()  # there an open file is neither renamed nor removed
+            if found:
+                os.replace(part, target)
+            elif not kept:
+                part.unlink()
+    if not found:
+        raise DataError(
+            f"{file.name} could not be downloaded:\n"
+            + "\n".join(failures)
+            + (f"\n{kept} bytes are kept in {part}; the next attempt goes on from there" if kept else "")
+            + f"\nWithout a network: put the file into {target.parent}"
+        )
 
 
-def _from_mirror(file: File, mirror: str, part: Path) -> str:
-    """Fill `part` from one mirror; why that was not possible, nothing if it was."""
+def _from_mirror(file: File, mirror: str, content: FileIO) -> str:
+    """Fill `content` from one mirror; why that was not possible, nothing if it was."""
     reason = ""
     for _ in range(ATTEMPTS):
-        resumed = _size(part)
+        resumed = content.seek(0, os.SEEK_END)
         try:
-            reason = _transfer(mirror, part, file.name)
+            reason = _transfer(mirror, content, file.name)
         except urllib.error.HTTPError as error:
+            error.close()  # it is also the answer, and holds the connection
             if error.code != 416:
                 return f"the server answers {error.code} {error.reason}"
             reason = ""  # nothing is left to send: what is there is the whole, or something else
@@ -115,53 +133,86 @@ def _from_mirror(file: File, mirror: str, part: Path) -> str:
             reason = f"the transfer broke off ({error})"
         if reason:
             continue
-        found = file.digest(part)
+        found = file.digest(content)
         if found == file.checksum:
             return ""
         reason = f"wrong checksum: expected {file.checksum}, got {found}"
-        part.unlink()
+        content.truncate(0)
         if not resumed:
             return reason  # the whole file is another one; if its beginning was old, it may be worth a second look
     return reason
 
 
-def _transfer(mirror: str, part: Path, name: str) -> str:
+def _transfer(mirror: str, content: FileIO, name: str) -> str:
     """Append what is missing of a file; why it is not whole then, nothing if it is."""
-    begun = _size(part)
+    begun = content.seek(0, os.SEEK_END)
     headers = {"User-Agent": "tinygrad_edu", **({"Range": f"bytes={begun}-"} if begun else {})}
     with urllib.request.urlopen(urllib.request.Request(mirror, headers=headers), timeout=TIMEOUT) as answer:
         if answer.status != 206 or not str(answer.headers.get("Content-Range")).startswith(f"bytes {begun}-"):
             begun = 0  # the server sends all of it
-        length = answer.headers.get("Content-Length")
-        total = begun + int(length) if length is not None else None
+        length = str(answer.headers.get("Content-Length"))
+        total = begun + int(length) if length.isdecimal() else None
         if not sys.stderr.isatty():
             print(f"downloading {mirror}", file=sys.stderr)
-        with _opened(part) as file, Progress(name, total, "B") as bar:
-            file.truncate(begun)
-            file.seek(begun)
+        with Progress(name, total, "B") as bar:
+            content.truncate(begun)
             bar.skip(begun)
             while block := answer.read(BLOCK):
-                file.write(block)
+                _append(content, block)
                 bar.advance(len(block))
     if total is not None and bar.done < total:
         return f"the connection was cut after {bar.done} of {total} bytes"
     return ""
 
 
-def _opened(part: Path) -> BinaryIO:
-    """The unfinished file, to write where it ends."""
+def _append(content: FileIO, block: bytes) -> None:
+    """Write all of a block; where that fails, as on a full disk, no other attempt and no other mirror helps."""
+    rest = memoryview(block)
     try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        return open(part, "r+b" if part.exists() else "w+b")
+        while rest:
+            rest = rest[content.write(rest) :]
     except OSError as error:
-        raise DataError(
-            f"{part.parent} cannot be written to ({error.strerror}); choose another folder by root=..., or by the "
-            "environment variable TINYGRAD_EDU_DATA"
-        ) from None
+        raise _unwritable(Path(content.name), error) from None
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+def _alone(part: Path) -> FileIO:
+    """The unfinished file, opened; of several processes that want it each waits for the one before."""
+    while True:
+        try:
+            part.parent.mkdir(parents=True, exist_ok=True)
+            content = FileIO(str(part), "a+")  # writes at its end, wherever it was read
+        except OSError as error:
+            raise _unwritable(part, error) from None
+        _lock(content)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(content.fileno()), part.stat()):
+                return content
+        content.close()  # it got its name, or was removed, while this process waited
+
+
+def _lock(content: FileIO) -> None:
+    """Wait until no other process has the file; it is free again when it is closed, or its process ends."""
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(content, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"waiting for another process, which downloads to {content.name}", file=sys.stderr)
+        fcntl.flock(content, fcntl.LOCK_EX)
+    except OSError:
+        pass  # a file system without locks
+
+
+def _unwritable(part: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{part} cannot be written ({error.strerror}); choose another folder by root=..., or by the environment "
+        "variable TINYGRAD_EDU_DATA"
+    )
+
+
+def _on_one_line(text: str) -> str:
+    """What a server said, without what would disturb a terminal."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 __all__ = ["DataError", "File", "data_folder", "fetch", "retrieve"]

@@ -7,8 +7,11 @@ until a transform makes something else of it. Whole batches are made at once whe
 from __future__ import annotations
 
 import gzip
+import lzma
+import math
 import os
 import tarfile
+import zlib
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -24,6 +27,8 @@ from .transforms import whole_batches
 
 Transform = Callable[[Any], Any]
 Root = str | os.PathLike | None
+LARGEST = 2**30  # bytes of one file once unpacked
+UNREADABLE = (OSError, EOFError, KeyError, ValueError, OverflowError, RecursionError, zlib.error, lzma.LZMAError)
 
 
 class Images(Dataset[tuple[Any, Any]]):
@@ -105,8 +110,11 @@ class MNIST(Images):
             file = File(name, f"md5:{md5}", tuple(mirror + name for mirror in self.mirrors))
             paths.append(fetch(file, root, self.folders, download))
         images, labels = map(read_idx, paths)
-        if images.shape != (len(labels), 28, 28):
-            raise DataError(f"{paths[0]} holds {images.shape}, which does not go with {len(labels)} labels")
+        if labels.ndim != 1 or images.shape != (len(labels), 28, 28):
+            raise DataError(
+                f"{paths[0]} holds {images.shape}, which does not go with {labels.size} labels of {labels.ndim} dimensions"
+            )
+        _check_classes(labels, self.classes, paths[1])
         super().__init__(as_tensor(images), as_tensor(labels.astype(np.int64)), transform, target_transform)
 
 
@@ -156,6 +164,7 @@ class CIFAR10(Images):
         if not content or len(content) % self.record:
             raise DataError(f"CIFAR-10: {', '.join(names)}: {len(content)} bytes are no records of {self.record}")
         records = np.frombuffer(content, np.uint8).reshape(-1, self.record)
+        _check_classes(records[:, 0], self.classes, ", ".join(names))
         images = records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
         super().__init__(np.ascontiguousarray(images), records[:, 0].tolist(), transform, target_transform)
 
@@ -185,33 +194,57 @@ class Digits(Images):
         super().__init__(as_tensor(grey), as_tensor(table[:, -1].astype(np.int64)), transform, target_transform)
 
 
+def _check_classes(labels: np.ndarray, classes: list[str], where: object) -> None:
+    """Raise for the number of a class that there is not."""
+    if labels.size and labels.max() >= len(classes):
+        raise DataError(f"{where}: the class {labels.max()} of record {labels.argmax()} is not among {len(classes)}")
+
+
 def read_idx(path: Path) -> np.ndarray:
     """The bytes of a file in MNIST's format (a magic number, the lengths, the values), packed by gzip or not."""
-    content = path.read_bytes()
-    if content[:2] == b"\x1f\x8b":
-        try:
-            content = gzip.decompress(content)
-        except (EOFError, OSError) as error:
-            raise DataError(f"{path} is damaged ({error}); remove it and write download=True") from None
-    if content[:3] != b"\0\0\x08" or len(content) < 4 * (1 + content[3]):
-        raise DataError(f"{path} is no idx file of bytes; remove it and write download=True")
-    shape = np.frombuffer(content, ">i4", count=content[3], offset=4)
-    values = np.frombuffer(content, np.uint8, offset=4 * (1 + content[3]))
-    if values.size != shape.prod():
-        raise DataError(f"{path} has {values.size} values and promises {shape.tolist()}; remove it")
-    return values.reshape(shape).copy()
+    with open(path, "rb") as plain:
+        packed = plain.read(2) == b"\x1f\x8b"
+    try:
+        with (gzip.open if packed else open)(path, "rb") as file:
+            head = file.read(4)
+            lengths = file.read(4 * head[3]) if head[:3] == b"\0\0\x08" and len(head) == 4 else b""
+            shape = tuple(int(n) for n in np.frombuffer(lengths[: len(lengths) // 4 * 4], ">u4"))
+            if not 0 < len(shape) == head[3] <= 8:
+                raise DataError(f"{path} is no idx file of bytes; remove it and write download=True")
+            promised = math.prod(shape)
+            # one more than was promised, to see whether there are more: a few packed bytes can hold gigabytes
+            values = _at_most(file, min(promised, LARGEST) + 1)
+    except (EOFError, OSError, zlib.error) as error:
+        raise DataError(f"{path} is damaged ({error}); remove it and write download=True") from None
+    if len(values) != promised:
+        has = f"has {len(values)} values" if len(values) < promised else "has more values"
+        raise DataError(f"{path} {has} and promises {list(shape)}; remove it and write download=True")
+    return np.frombuffer(values, np.uint8).reshape(shape).copy()
+
+
+def _at_most(file: Any, count: int) -> bytes:
+    """The next bytes of a file; memory is taken for what there is, not for what was asked."""
+    parts, left = [], count
+    while left and (part := file.read(min(left, 2**20))):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
 
 
 def _members(archive: Path, names: list[str]) -> list[bytes]:
     """Files of a tar archive, read in one pass."""
-    found = {}
+    found: dict[str, bytes] = {}
     try:
-        with tarfile.open(archive, "r|*") as tar:
+        with tarfile.open(
+            archive, "r:*"
+        ) as tar:  # never "r|*", which goes on and on behind the end for a size of exabytes
             for member in tar:
                 if member.name in names:
+                    if not member.isreg() or member.size > LARGEST:
+                        raise tarfile.TarError(f"{member.name} is no file of at most {LARGEST} bytes")
                     found[member.name] = tar.extractfile(member).read()  # type: ignore[union-attr]
         return [found[name] for name in names]
-    except (tarfile.TarError, EOFError, OSError, KeyError) as error:
+    except (tarfile.TarError, *UNREADABLE) as error:
         raise DataError(f"{archive} is damaged ({error}); remove it and write download=True") from None
 
 

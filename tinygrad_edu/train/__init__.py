@@ -10,6 +10,7 @@ import json
 import math
 import os
 import pickle
+import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,9 @@ from .results import write_results
 from .tasks import TASKS, Options
 
 CHECKPOINT = "checkpoint.pt"
-LINE = "{epoch:>5}  {loss:>8.4f}  {accuracy:>8.1%}  {test_loss:>9.4f}  {test_accuracy:>13.1%}  {seconds:>7.2f}"
+LINE = (
+    "{epoch:>5}  {loss:>8.{digits}}  {accuracy:>8.1%}  {test_loss:>9.{digits}}  {test_accuracy:>13.1%}  {seconds:>7.2f}"
+)
 
 
 def train(
@@ -52,23 +55,27 @@ def train(
     training = Training(task, options)
     if state is not None:
         training.go_on(state)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Mistake(f"the folder {out} cannot be made ({error.strerror}); name another by --out") from error
     if not os.access(out, os.W_OK):
         raise Mistake(f"the folder {out} cannot be written to; name another by --out")
     if not as_json:
         _print_head(training)
     try:
         for numbers in training.run(path):
-            print(json.dumps(numbers) if as_json else LINE.format(**numbers), flush=True)
+            digits = "4f" if max(numbers["loss"], numbers["test_loss"]) < 1000 else "1e"
+            print(json.dumps(numbers) if as_json else LINE.format(**numbers, digits=digits), flush=True)
         results = list(write_results(training, out))
     except BrokenPipeError:  # it is the output that nobody reads any more
         raise
     except OSError as error:
         raise Mistake(f"the folder {out} cannot be written to: {error.strerror}") from error
     except KeyboardInterrupt:
-        if training.epoch:
-            print(f"\nthe state after epoch {training.epoch} is kept in {path}; go on with:", file=sys.stderr)
-            print(f"  python -m tinygrad_edu train {task.name} --out {out} --resume", file=sys.stderr)
+        if training.kept:
+            print(f"\nthe state after epoch {training.kept} is kept in {path}; go on with:", file=sys.stderr)
+            print(f"  python -m tinygrad_edu train {task.name} --out {shlex.quote(str(out))} --resume", file=sys.stderr)
         raise
     if as_json:
         print(json.dumps({str(path): why or "written" for path, why in results}))
@@ -83,7 +90,10 @@ def _print_head(training: Training) -> None:
     print(
         f"{o.model}, {size(training.model):,} parameters; {o.optimizer}, lr {o.lr}, batches of {o.batch_size}, seed {o.seed}"
     )
-    print("\nepoch      loss  accuracy  test loss  test accuracy  seconds", flush=True)
+    if training.epoch < o.epochs:  # type: ignore[operator]
+        print("\nepoch      loss  accuracy  test loss  test accuracy  seconds", flush=True)
+    else:
+        print(f"\n{training.epoch} epochs are done already; to go on name more, as in --epochs {2 * training.epoch}")
 
 
 def _continued(asked: Options, before: Options) -> Options:
@@ -107,7 +117,12 @@ def _check(options: Options, models: list[str]) -> None:
     for what, number in (("epochs", options.epochs), ("lr", options.lr), ("batch-size", options.batch_size)):
         if number is None or not 0 < number < math.inf:
             raise Mistake(f"--{what} must be greater than 0, not {number}")
-    if options.device != "cpu" and (reason := why_unavailable()):
+    if not -(2**63) <= options.seed < 2**64:  # type: ignore[operator]
+        raise Mistake(f"--seed must lie between -2**63 and 2**64 - 1, not {options.seed}")
+    kind = str(options.device).partition(":")[0]  # "cuda:1" is the second GPU
+    if kind not in ("cpu", "cuda"):
+        raise Mistake(f"there is no device {options.device!r}; there are cpu and cuda")
+    if kind == "cuda" and (reason := why_unavailable()):
         raise Mistake(f"--device {options.device}: {reason}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -11,6 +12,7 @@ from typing import Any
 from .. import optim
 from ..autograd.modes import no_grad
 from ..datasets.progress import Progress
+from ..errors import Mistake
 from ..random import Generator, get_rng_state, manual_seed, set_rng_state
 from ..serialization import save
 from ..utils.data import DataLoader, RandomSampler
@@ -41,7 +43,7 @@ class Training:
         self.model = task.models[options.model]().to(options.device)  # type: ignore[index]
         self.optimizer = OPTIMIZERS[options.optimizer](self.model.parameters(), lr=options.lr)  # type: ignore[index]
         self.history = History()
-        self.epoch = 0
+        self.epoch = self.kept = 0  # how many epochs are done, and how many of them the file knows
         self.order = Generator().manual_seed(seed)
         count = len(task.learn) if task.steps is None else task.steps * size  # type: ignore[arg-type]
         sampler = RandomSampler(task.learn, task.steps is not None, count, self.order)
@@ -56,6 +58,11 @@ class Training:
             with Progress(f"epoch {self.epoch + 1} of {epochs}", len(self.learn), "batches") as bar:
                 loss, accuracy = self._learn(bar)
             test_loss, test_accuracy = self.tested()
+            if not math.isfinite(loss + test_loss):
+                raise Mistake(
+                    f"in epoch {self.epoch + 1} the loss became {loss + test_loss}: the steps are too large; begin again "
+                    f"with a smaller --lr than {self.options.lr}"
+                )
             self.epoch += 1
             numbers = dict(zip(COLUMNS, (loss, accuracy, test_loss, test_accuracy), strict=True))
             self.history.log(self.epoch, **numbers)
@@ -107,10 +114,11 @@ class Training:
             "order": self.order.get_state(),
         }
         save(state, path)
+        self.kept = self.epoch
 
     def go_on(self, state: dict[str, Any]) -> None:
         """Continue from a kept state."""
-        self.epoch = state["epoch"]
+        self.epoch = self.kept = state["epoch"]
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.history.load_state_dict(state["history"])
