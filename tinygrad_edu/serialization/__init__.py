@@ -1,7 +1,8 @@
 """Saving and loading: PyTorch's own files, and safetensors.
 
 `names` has PyTorch's names of types in files, `writing` makes files, `reading` opens them (an allow-list decides what
-a file may name), `archive` knows the zip file's layout, `tables` safetensors.
+a file may name), `archive` knows the zip file's layout, `replacing` how a file takes the place of another at once,
+`tables` safetensors.
 """
 
 from .names import Storage, add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals

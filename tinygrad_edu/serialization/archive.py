@@ -135,44 +135,6 @@ class Stream:
         self.flush = getattr(file, "flush", lambda: None)
 
 
-@contextlib.contextmanager
-def replaced(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """A file to write into, which takes the place of `path` once it is complete and on the disk: at any moment the
-    path is the old file or the new one."""
-    target = os.path.realpath(os.fspath(path))
-    if os.path.exists(target) and not os.path.isfile(target):  # a device or a pipe
-        with open(target, "wb") as file:
-            yield file
-        return
-    folder, name = os.path.split(target)
-    if not os.path.isdir(folder):
-        raise RuntimeError(f"Parent directory {folder} does not exist.")
-    part = os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}.part")
-    try:
-        file = open(part, "xb")  # noqa: SIM115 - closed by the block below
-    except OSError as error:
-        why = f"{error.strerror}: no file can be made in its folder, where the new one is written beside the old"
-        raise type(error)(error.errno, why, target) from None
-    try:
-        with file:
-            if os.path.exists(target):
-                os.chmod(part, os.stat(target).st_mode & 0o7777)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
-        raise
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)  # the folder's entry, too
-        finally:
-            os.close(handle)
-
-
 def opened(f: Any) -> Any:
     """A context with the file to read from: a path is opened, a file object used as it is, from its beginning on."""
     if isinstance(f, (str, os.PathLike)):
@@ -201,4 +163,4 @@ def from_here(file: BinaryIO) -> BinaryIO:
     return file if not file.tell() else io.BytesIO(file.read())
 
 
-__all__ = ["Archive", "Stream", "replaced", "write"]
+__all__ = ["Archive", "Stream", "write"]

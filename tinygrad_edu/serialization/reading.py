@@ -20,7 +20,7 @@ from .. import devices
 from .archive import Archive, from_here, is_archive, opened, read_into
 from .foreign import refuse_foreign
 from .names import READABLE, Storage, in_memory
-from .rebuilding import names_for_all, names_on_the_list
+from .rebuilding import names_for_all, names_on_the_list, said
 from .tables import is_table, load_file
 from .unpickling import Restricted, Trusting
 
@@ -105,13 +105,13 @@ def _from_archive(archive: Archive, map_location: Any, careful: bool, options: A
 def _described(saved: Any) -> tuple[Any, str, str, int]:
     """What a file says about a piece of memory: type, key, location, length."""
     if not isinstance(saved, tuple) or len(saved) < 5 or saved[0] != "storage":
-        raise pickle.UnpicklingError(f"a persistent id must describe a storage, but is {str(saved)[:80]}")
+        raise pickle.UnpicklingError(f"a persistent id must describe a storage, but is {said(saved)}")
     _, kind, key, location, count = saved[:5]
     dtype = READABLE.get(getattr(kind, "storage", ""))
     if dtype is None:
-        raise pickle.UnpicklingError(f"memory of the type {kind!r} cannot be read: no dtype here stands for it")
+        raise pickle.UnpicklingError(f"memory of the type {said(kind)} cannot be read: no dtype here stands for it")
     if not isinstance(key, str) or not isinstance(location, str) or type(count) is not int or count < 0:
-        raise pickle.UnpicklingError(f"a storage is described by {key!r}, {location!r}, {count!r}")
+        raise pickle.UnpicklingError(f"a storage is described by {said((key, location, count))}")
     return dtype, key, location, count
 
 
@@ -143,19 +143,20 @@ def _from_legacy(file: Any, map_location: Any, careful: bool, options: Any) -> A
         )
     if unpickle() != 1001:
         raise RuntimeError("Invalid protocol version: the file was written by an unknown version of PyTorch")
-    if not unpickle().get("little_endian", True):
+    machine = unpickle()
+    if not isinstance(machine, dict) or not machine.get("little_endian", True):
         raise RuntimeError("the file was written on a big-endian machine, which its format does not allow for")
     # a tensor is a view of memory that is filled only now, so it is made anew where its values are another array
     begin = file.tell()
     unpickle()
     keys = unpickle()
     for key in keys if isinstance(keys, list) else ():
-        storage = storages.get(key)
+        storage = storages.get(key) if isinstance(key, str) else None
         if storage is None:
-            raise RuntimeError(f"the file has memory {key!r} that none of its objects names")
+            raise RuntimeError(f"the file has memory {said(key)} that none of its objects names")
         count = int.from_bytes(file.read(8), "little")
         if count * storage.dtype.itemsize != storage.nbytes():
-            raise RuntimeError(f"the file has {count} elements for memory {key!r} of {storage.size()}")
+            raise RuntimeError(f"the file has {count} elements for memory {said(key)} of {storage.size()}")
         read_into(file, storage._bytes)
         storage.typed.clear()
         storages[key] = _placed(storage, map_location)

@@ -40,6 +40,19 @@ class Named:
         return self.name
 
 
+def said(value: Any) -> str:
+    """What a file says, for a message: never all that it holds, which may hold itself many times over."""
+    if isinstance(value, (tuple, list)) and len(value) <= 8:
+        return f"({', '.join(map(said_plainly, value))})"
+    return said_plainly(value)
+
+
+def said_plainly(value: Any) -> str:
+    """A number, a text or a name as itself, anything else by its type."""
+    plain = isinstance(value, (str, bytes, int, float, Named, dtypes.dtype)) or value is None
+    return repr(value)[:80] if plain else type(value).__name__
+
+
 def _whole(values: Any) -> bool:
     return isinstance(values, tuple) and all(type(v) is int and v >= 0 for v in values)
 
@@ -52,7 +65,8 @@ def tensor(
         raise pickle.UnpicklingError(f"a tensor needs a storage, not {type(storage).__name__}")
     if not _whole((offset,)) or not _whole(tuple(size)) or not _whole(tuple(stride)) or len(size) != len(stride):
         raise RuntimeError(
-            f"a tensor of size {size!r}, stride {stride!r} at storage offset {offset!r}: whole numbers, not negative, are needed"
+            f"a tensor of size {said(size)}, stride {said(stride)} at storage offset {said(offset)}: whole numbers, "
+            "not negative, are needed"
         )
     size, stride, total = tuple(size), tuple(stride), storage.nbytes() // dtype.itemsize
     if len(size) > 64:
@@ -99,7 +113,7 @@ def _tensor_v3(
     storage: Any, offset: Any, size: Any, stride: Any, requires_grad: Any, hooks: Any, dtype: Any, metadata: Any = None
 ) -> Tensor:
     if not isinstance(dtype, dtypes.dtype):
-        raise pickle.UnpicklingError(f"a tensor needs a dtype, not {dtype!r}")
+        raise pickle.UnpicklingError(f"a tensor needs a dtype, not {said(dtype)}")
     return tensor(storage, offset, size, stride, requires_grad, dtype, metadata)
 
 
@@ -107,7 +121,9 @@ def _sparse(kind: Any, parts: Any) -> Tensor:
     from ..sparse import sparse_coo_tensor
 
     if kind is not sparse_coo or not isinstance(parts, tuple) or len(parts) not in (3, 4):
-        raise pickle.UnpicklingError(f"tensors of layout {kind!r} cannot be read; in PyTorch write x.to_sparse_coo()")
+        raise pickle.UnpicklingError(
+            f"tensors of layout {said(kind)} cannot be read; in PyTorch write x.to_sparse_coo()"
+        )
     indices, values, size, *coalesced = parts
     if not isinstance(indices, Tensor) or not isinstance(values, Tensor):
         raise pickle.UnpicklingError("a sparse tensor needs two tensors, its indices and its values")
@@ -135,7 +151,7 @@ def _with_state(t: Tensor, state: Any) -> Tensor:
 
 def _from_type(function: Any, cls: Any, args: Any, state: Any) -> Tensor:
     if not isinstance(function, Named) or not isinstance(args, tuple):
-        raise pickle.UnpicklingError(f"_rebuild_from_type_v2 is given {function!r}")
+        raise pickle.UnpicklingError(f"_rebuild_from_type_v2 is given {said(function)}")
     made = function(*args)
     if isinstance(cls, type) and issubclass(cls, Tensor) and isinstance(made, Tensor) and type(made) is not cls:
         made = made.as_subclass(cls)
@@ -144,13 +160,13 @@ def _from_type(function: Any, cls: Any, args: Any, state: Any) -> Tensor:
 
 def _size(*args: Any) -> Size:
     if len(args) != 1 or not _whole(tuple(args[0])):
-        raise pickle.UnpicklingError(f"torch.Size is given {args!r}")
+        raise pickle.UnpicklingError(f"torch.Size is given {said(args)}")
     return Size(args[0])
 
 
 def _encoded(text: Any, encoding: Any = "utf-8") -> bytes:
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1", "utf-8", "ascii"):
-        raise pickle.UnpicklingError(f"_codecs.encode is given {type(text).__name__}, {encoding!r}")
+        raise pickle.UnpicklingError(f"_codecs.encode is given {type(text).__name__}, {said(encoding)}")
     return codecs.encode(text, encoding)
 
 
@@ -163,7 +179,7 @@ def _bytearray(*args: Any) -> bytearray:
 def _layout(name: Any) -> Any:
     found = next((each for each in (strided, sparse_coo, sparse_csr) if repr(each) == name), None)
     if found is None:
-        raise pickle.UnpicklingError(f"{name!r} is no layout of tensors that is known here")
+        raise pickle.UnpicklingError(f"{said(name)} is no layout of tensors that is known here")
     return found
 
 
@@ -232,4 +248,4 @@ def counterpart(module: str, name: str) -> Any:
     return found
 
 
-__all__ = ["COPYING", "Named", "counterpart", "names_for_all", "names_on_the_list"]
+__all__ = ["COPYING", "Named", "counterpart", "names_for_all", "names_on_the_list", "said"]

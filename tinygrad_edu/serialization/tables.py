@@ -12,7 +12,7 @@ import numpy as np
 from .. import devices
 from ..dtypes import OF_NUMPY
 from ..tensor import Tensor, wrap
-from .archive import replaced
+from .replacing import replaced
 
 
 def is_table(f: Any) -> bool:
@@ -64,9 +64,7 @@ class safe_open:
         try:
             self.file = package.safe_open(os.fspath(filename), framework="numpy")
         except package.SafetensorError as error:
-            raise RuntimeError(
-                f"{os.fspath(filename)!r} is no whole safetensors file: {error}; copy or save it again"
-            ) from None
+            raise self._damaged(error) from None
 
     def __enter__(self) -> safe_open:
         self.file.__enter__()
@@ -89,10 +87,19 @@ class safe_open:
     def get_tensor(self, name: str) -> Tensor:
         """One tensor."""
         kind = self.file.get_slice(name).get_dtype()
-        array = self._brain(name) if kind == "BF16" else self.file.get_tensor(name)
-        if array.dtype not in OF_NUMPY:
+        try:
+            array = self._brain(name) if kind == "BF16" else self.file.get_tensor(name)
+        except AttributeError:  # NumPy has not even a name for it
+            array = None
+        except (ValueError, TypeError, OverflowError) as error:
+            raise self._damaged(error) from None
+        if array is None or array.dtype not in OF_NUMPY:
             raise RuntimeError(f"{name!r} has the type {kind}, for which there is no dtype here")
         return wrap(devices.move(array, self.device))
+
+    def _damaged(self, error: Exception) -> RuntimeError:
+        name = os.fspath(self.filename)
+        return RuntimeError(f"{name!r} is no whole safetensors file: {error}; copy or save it again")
 
     def _brain(self, name: str) -> np.ndarray:
         """Numbers of the type bfloat16, which NumPy has not, as float32."""

@@ -6,12 +6,12 @@ import collections
 import pickle
 import struct
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 from ..tensor import Tensor
 from .names import trusted
-from .rebuilding import COPYING, Named, counterpart
+from .rebuilding import COPYING, Named, counterpart, said
 
 ADVICE = (
     "Weights only load failed. {}\n"
@@ -29,6 +29,8 @@ ALL_STEPS: dict[int, Callable] = pickle._Unpickler.dispatch  # type: ignore[attr
 NEEDED = [getattr(pickle, name)[0] for name in NEEDED_NAMES.split()]
 
 WITHOUT_TYPE = ("float8_", "float4_", "complex32", "ComplexHalf", "qint", "quint", "QInt", "QUInt", "_rebuild_qtensor")
+
+LARGEST_KEY = 1000  # parts of a tuple that is a dictionary's key
 
 DAMAGE = (AttributeError, ImportError, IndexError, MemoryError, OverflowError, TypeError, ValueError, struct.error)
 
@@ -92,11 +94,15 @@ class Restricted(pickle._Unpickler):  # type: ignore[name-defined]  # the one in
         args = self.stack.pop()
         function = self.stack[-1]
         if not isinstance(function, Named) and not _among(function, self.added):
-            raise pickle.UnpicklingError(f"a call of {function!r}, which is not among the functions that are allowed")
+            raise pickle.UnpicklingError(
+                f"a call of {said(function)}, which is not among the functions that are allowed"
+            )
         if isinstance(function, Named) and function.name in COPYING:
             self.room -= sum(len(a) for a in args if hasattr(a, "__len__"))
             if self.room < 0:
                 raise pickle.UnpicklingError("its objects would take more memory than the file has bytes")
+            for each in args:
+                _check_keys(each if isinstance(each, (list, tuple)) else ())
         self.stack[-1] = function(*args)
 
     def load_newobj(self) -> None:
@@ -104,7 +110,7 @@ class Restricted(pickle._Unpickler):  # type: ignore[name-defined]  # the one in
         args = self.stack.pop()
         cls = self.stack.pop()
         if not _among(cls, self.added):
-            raise pickle.UnpicklingError(f"an object of {cls!r}, which is not among the types that are allowed")
+            raise pickle.UnpicklingError(f"an object of {said(cls)}, which is not among the types that are allowed")
         self.append(cls.__new__(cls, *args))
 
     def load_build(self) -> None:
@@ -120,9 +126,54 @@ class Restricted(pickle._Unpickler):  # type: ignore[name-defined]  # the one in
             return
         ALL_STEPS[pickle.BUILD[0]](self)
 
+    def load_dict(self) -> None:
+        """Make a dictionary of what lies above the mark."""
+        items = self.pop_mark()
+        _check_keys(items[::2])
+        self.append(dict(zip(items[::2], items[1::2], strict=True)))
+
+    def load_setitem(self) -> None:
+        """Give a dictionary one item."""
+        _check_keys(self.stack[-2:-1])
+        ALL_STEPS[pickle.SETITEM[0]](self)
+
+    def load_setitems(self) -> None:
+        """Give a dictionary what lies above the mark."""
+        _check_keys(self.stack[::2])
+        ALL_STEPS[pickle.SETITEMS[0]](self)
+
+    def load_additems(self) -> None:
+        """Give a set what lies above the mark."""
+        _check_keys(self.stack)
+        ALL_STEPS[pickle.ADDITEMS[0]](self)
+
+    def load_frozenset(self) -> None:
+        """Make a set of what lies above the mark."""
+        _check_keys(self.stack)
+        ALL_STEPS[pickle.FROZENSET[0]](self)
+
     dispatch[pickle.REDUCE[0]] = load_reduce
     dispatch[pickle.NEWOBJ[0]] = load_newobj
     dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.DICT[0]] = load_dict
+    dispatch[pickle.SETITEM[0]] = load_setitem
+    dispatch[pickle.SETITEMS[0]] = load_setitems
+    dispatch[pickle.ADDITEMS[0]] = load_additems
+    dispatch[pickle.FROZENSET[0]] = load_frozenset
+
+
+def _check_keys(keys: Iterable[Any]) -> None:
+    """Raise for a key of many parts: Python takes the hash of a tuple anew each time, as deep as it goes and over all
+    that it holds twice."""
+    for key in keys:
+        if isinstance(key, tuple):
+            left, inside = LARGEST_KEY, [key]
+            while inside and left > 0:
+                each = inside.pop()
+                left -= 1 + len(each)
+                inside += [part for part in each if isinstance(part, tuple)]
+            if left <= 0:
+                raise pickle.UnpicklingError(f"a key in it has more than {LARGEST_KEY} parts")
 
 
 def _among(each: Any, added: dict[str, Any]) -> bool:

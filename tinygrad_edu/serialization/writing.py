@@ -20,8 +20,9 @@ from ..holder import Size
 from ..ops.making import layout
 from ..storage import owner_of
 from ..tensor import Tensor
-from .archive import Stream, replaced, write
+from .archive import Stream, write
 from .names import TO_STORAGE
+from .replacing import replaced
 from .tables import is_table, save_file
 
 

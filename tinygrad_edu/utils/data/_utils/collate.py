@@ -71,7 +71,12 @@ def collate(batch: Any, *, collate_fn_map: Rules | None = None) -> Any:
         if isinstance(sample, tuple):
             return type(sample)(*columns) if hasattr(sample, "_fields") else columns
         return _like(sample, columns)
-    raise TypeError(WRONG.format(type(sample)))
+    hint = (
+        "; was a return forgotten in __getitem__?"
+        if sample is None
+        else "; write a collate_fn for samples of this kind"
+    )
+    raise TypeError(WRONG.format(type(sample)) + hint)
 
 
 def collate_tensor_fn(batch: Any, *, collate_fn_map: Rules | None = None) -> Tensor:
