@@ -27,7 +27,7 @@ def main() -> None:
     if options.device == "cuda":
         from . import cuda
 
-        cuda.main(options.only, options.write)
+        cuda.main(options.only, options.write, options.quick)
         return
     if options.json:
         print(json.dumps(workloads(options)))
@@ -37,8 +37,13 @@ def main() -> None:
     for count in threads:
         results["workloads"] += _in_process(options, count)
     pin_threads(1)
+    if not results["workloads"]:
+        from .workloads import WORKLOADS
 
-    from . import engine, growth, report
+        known = "; ".join(work.name for work in WORKLOADS if work.quick or not options.quick)
+        parser.error(f"no workload has {options.only!r} in its name; there are {known}")
+
+    from . import engine, growth, operations, report
 
     engines = found_engines()
     results["machine"] = report.machine()
@@ -52,6 +57,11 @@ def main() -> None:
     for label, unit, found in rows:
         row(label, unit, found)
     results["engine"] = [{"name": label, "unit": unit, "values": found} for label, unit, found in rows]
+    print(f"\n| {'operations':36} | {'unit':4} | {'tinygrad_edu':>12} | {'PyTorch':>10} | ratio |")
+    results["operations"] = []
+    for label, found in operations.rows(engines, only="relu" if options.quick else ""):
+        row(label, "µs", found)
+        results["operations"].append({"name": label, "values": found})
     results["growth"] = [{"curve": c, "at": at, "times": t} for c, at, t in growth.curves(engines, options.quick)]
     print("\nµs " + "; ".join(f"{p['at']:,} {p['curve']}: {_ours(p['times'])}" for p in results["growth"]))
     if options.write:

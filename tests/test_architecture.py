@@ -13,7 +13,7 @@ ROWS: tuple[tuple[str, ...], ...] = (
     ("version", "threads", "allocation", "profiler", "errors", "sums", "dtypes", "devices", "storage", "return_types"),
     ("autograd.modes", "autograd.graph", "autograd.alongside"),
     ("holder", "tensor", "tensor_types", "printing"),
-    ("plan", "promotion", "call", "written", "op", "inplace"),
+    ("backward_names", "plan", "promotion", "call", "written", "op", "inplace"),
     (*(f.__name__.removeprefix("tinygrad_edu.") for f in FAMILIES), "ops"),
     # `distributed` stands below `nn` and `utils`: it needs tensors alone, and they have parts that span processes
     ("autograd", "serialization", "random", "linalg", "fft", "special", "signal", "lowrank", "distributed"),

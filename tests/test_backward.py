@@ -5,6 +5,7 @@ Where a rule is PyTorch's, the same program runs on both (when PyTorch is instal
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 import tinygrad_edu as tg
 from tinygrad_edu import autograd
+from tinygrad_edu.nn import functional as F
 from tinygrad_edu.tensor import Tensor, wrap
 
 
@@ -110,6 +112,7 @@ def hooks_after_accumulation(T: Any, log: Callable) -> None:
     x.register_hook(lambda g: log("before", x.grad, g))
     (x * 2).sum().backward()
     (x * x).sum().backward()
+    (x * x).sum().backward(inputs=[x])
 
 
 def a_hook_that_steps(T: Any, log: Callable) -> None:
@@ -295,6 +298,7 @@ RECORDS: dict[Callable, list] = {
     ],
     hooks_after_accumulation: [
         ("before", None, [2, 2]), ("after", [2, 2]), ("before", [2, 2], [2, 4]), ("after", [4, 6]),
+        ("before", [4, 6], [2, 4]), ("after", [6, 10]),
     ],
     order_of_hooks_along_the_graph: [("d", [1]), ("c", [12]), ("b", [20]), ("a", [120]), ("x", [240])],
     third_derivatives: [([4, 32],), ([12, 48],), ([24, 48],)],
@@ -638,13 +642,44 @@ def test_setting_grad_and_data() -> None:
         tg.set_grad_enabled("yes")
 
 
-@pytest.mark.parametrize("name", ["relu", "leaky_relu"])
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "hardtanh", "relu6", "hardshrink", "softshrink", "hardsigmoid"])
 def test_the_second_derivative_of_what_is_linear_in_pieces_is_zero(name: str) -> None:
     """Not missing: programs ask for it without `allow_unused`."""
     x = tg.tensor([-1.0, 2.0], requires_grad=True)
-    (slope,) = tg.autograd.grad(getattr(tg.nn.functional, name)(x * 3).sum(), x, create_graph=True)
+    (slope,) = tg.autograd.grad(getattr(F, name)(x * 3).sum(), x, create_graph=True)
     (bend,) = tg.autograd.grad(slope.sum(), x)
     assert bend.tolist() == [0, 0]
+
+
+PIECEWISE = {
+    "prelu": lambda x: F.prelu(x, tg.tensor([0.25])),
+    "threshold": lambda x: F.threshold(x, 0.1, 0.0),
+    "max_pool1d": lambda x: F.max_pool1d(x[None], 2),
+    "max_pool2d": lambda x: F.max_pool2d(x.reshape(1, 2, 2), 2),
+    "adaptive_max_pool1d": lambda x: F.adaptive_max_pool1d(x[None], 3),
+    "max_unpool1d": lambda x: F.max_unpool1d(*F.max_pool1d(x[None], 2, return_indices=True), 2),
+    "avg_pool1d": lambda x: F.avg_pool1d(x[None], 2),
+    "nll_loss": lambda x: F.nll_loss(x[None], tg.tensor([1])),
+}
+
+
+@pytest.mark.parametrize("name", PIECEWISE)
+def test_also_where_the_first_gradient_holds_nothing_of_the_input(name) -> None:
+    x = tg.tensor([-1.0, 0.5, 3.0, 2.0], requires_grad=True)
+    (slope,) = tg.autograd.grad(PIECEWISE[name](x).sum(), x, create_graph=True)
+    assert slope.requires_grad
+    (bend,) = tg.autograd.grad(slope.sum(), x)
+    assert bend.tolist() == [0, 0, 0, 0]
+
+
+def test_what_links_a_pool_to_its_input_keeps_no_values() -> None:
+    x = tg.rand(4, 8, requires_grad=True)
+    inside = x * 2
+    pooled = F.max_pool1d(inside, 2)
+    array = weakref.ref(inside.array)
+    del inside
+    (slope,) = tg.autograd.grad(pooled.sum(), x, create_graph=True)
+    assert array() is None and slope.requires_grad
 
 
 def test_variables_of_long_ago() -> None:

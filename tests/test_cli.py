@@ -230,9 +230,13 @@ def test_processes_of_a_program_see_the_same_torch(tmp_path: Path, method: str) 
 def test_interruption_is_quiet(tmp_path: Path) -> None:
     path = program(tmp_path, "import time, torch\nprint('ready', flush=True)\ntime.sleep(60)\n")
     command = [sys.executable, "-m", "tinygrad_edu", "run", path]
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # what a shell starts in the background ignores it
     with subprocess.Popen(
         command, cwd=HERE, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as p:
+        signal.signal(signal.SIGINT, before)
         assert p.stdout.readline() == "ready\n"
         p.send_signal(signal.SIGINT)
         _, said = p.communicate(timeout=30)
@@ -268,9 +272,14 @@ def test_the_pytest_flag_does_nothing_unless_it_is_given(tmp_path: Path) -> None
     [
         (["trian"], "there is no command 'trian' (did you mean train?); there are run, graph, "),
         (["train", "digits", "--epoch", "3"], "there is no option '--epoch' (did you mean --epochs?)"),
+        (["train", "digits", "moons"], "'moons' is one argument too many; see tinygrad-edu train --help"),
         (["train", "moons", "--epochs", "many"], "argument --epochs: invalid int value: 'many'"),
         (["run", "--sumary", "train.py"], "there is no option '--sumary' (did you mean --summary?)"),
         (["check", "--jsn", "."], "there is no option '--jsn' (did you mean --json?)"),
+        (
+            ["--vesion"],
+            "there is no option '--vesion' (did you mean --version?) before a command; see tinygrad-edu --help",
+        ),
         (["graph"], "the following arguments are required: TARGET; see tinygrad-edu graph --help"),
         ([], "the following arguments are required: COMMAND; see tinygrad-edu --help"),
     ],
@@ -285,7 +294,7 @@ def test_what_is_not_understood_is_one_sentence(
     assert told.err.startswith(f"tinygrad-edu: {said}") and told.err.count("\n") == 1 and not told.out
 
 
-@pytest.mark.parametrize("command", ["run", "graph", "train", "check", "bench", "lessons"])
+@pytest.mark.parametrize("command", ["run", "graph", "launch", "train", "check", "bench", "lessons", "info"])
 def test_every_command_has_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         cli.main([command, "--help"])

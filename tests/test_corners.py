@@ -81,9 +81,19 @@ class TestOut:
         x = torch.arange(4.0)
         with pytest.raises(RuntimeError, match="more than one element of the written-to tensor"):
             torch.add(x, 1.0, out=torch.zeros(1).expand(4))
-        with pytest.raises(RuntimeError, match="some elements of the input tensor and the written-to tensor"):
-            torch.add(x[:2], 1.0, out=x[::2])
-        assert torch.add(x, 1.0, out=x).tolist() == [1.0, 2.0, 3.0, 4.0]  # the very same places are no overlap
+        square = torch.rand(3, 3)
+        parts = [(x[:3], x[1:]), (x[1:], x[:3]), (x[:1], x), (square[:2], square[1:]), (square.t(), square)]
+        for source, into in parts:
+            with pytest.raises(RuntimeError, match="some elements of the input tensor and the written-to tensor"):
+                torch.add(source, 1.0, out=into)
+        assert x.tolist() == [0.0, 1.0, 2.0, 3.0]
+
+    def test_memory_that_does_not_overlap_or_only_where_there_are_gaps_is_written(self) -> None:
+        x, rows = torch.arange(4.0), torch.arange(8.0).view(2, 4)
+        assert torch.add(x[:2], 1.0, out=x[2:]).tolist() == [1.0, 2.0]
+        assert torch.add(x[:2], 1.0, out=x[::2]).tolist() == [1.0, 2.0]
+        assert torch.add(x, 1.0, out=x).tolist() == [2.0, 2.0, 3.0, 3.0]  # the very same places are no overlap
+        assert torch.add(rows[:, :3], 1.0, out=rows[:, 1:]).tolist() == [[1.0, 2.0, 3.0], [5.0, 6.0, 7.0]]
 
 
 # --- how a call is written -------------------------------------------------------------------------------------------------------------

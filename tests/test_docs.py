@@ -47,7 +47,7 @@ BLOCK = re.compile(
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 PAGES = {path.relative_to(DOCS).as_posix(): path for path in build.pages() if path.name != "compatibility.md"}
 
-ABSENT = "autograd.forward_ad export nested quantize_per_tensor float8_e4m3fn complex32 optim.SparseAdam".split()
+ABSENT = "autograd.forward_ad export nested quantize_per_tensor float8_e4m3fn complex32".split()
 
 
 @dataclass

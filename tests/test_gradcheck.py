@@ -197,6 +197,12 @@ class TestPlantedMistakes:
         error = diagnosis(function(lambda x: wrap(x.array[index]), backward), leaf(3))
         assert "missing accumulation: only 3 of the 4 contributions" in error.cause
 
+    def test_a_mask_that_the_function_has_not(self) -> None:
+        x = tg.tensor([1.5, -0.5, 0.25, -2.0], dtype=tg.float64, requires_grad=True)
+        wrong = function(lambda x: tg.where(x > 0, x, 0.01 * x), lambda g, x: g * (x > 0))
+        error = diagnosis(wrong, x)
+        assert "no gradient where there is one: of 2 of the 4 elements nothing arrives" in error.cause
+
     def test_missing_accumulation_of_results(self) -> None:
         def backward(g: Any, h: Any, x: Any) -> Any:
             return g * 2 * x if g.any() else h * 3

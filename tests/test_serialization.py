@@ -301,7 +301,7 @@ CALLS = {
     "builtins.exec": lambda m: Call(exec, f"open({str(m)!r}, 'w')"),
     "builtins.getattr": lambda m: Call(getattr, "", "join"),
     "subprocess.Popen": lambda m: Call(subprocess.Popen, ["touch", str(m)]),
-    "pathlib.Path": lambda m: Call(Path, str(m)),
+    f"{Path.__module__}.Path": lambda m: Call(Path, str(m)),
     "collections.defaultdict": lambda m: __import__("collections").defaultdict(list),
     "numpy": lambda m: np.float64(1),
 }

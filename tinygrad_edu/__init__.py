@@ -30,7 +30,6 @@ from .autograd.modes import (
 from .devices import device, get_default_device, set_default_device
 from .dtypes import (
     bfloat16,
-    can_cast,
     complex64,
     complex128,
     dtype,
@@ -44,7 +43,6 @@ from .dtypes import (
     int16,
     int32,
     int64,
-    promote_types,
     set_default_dtype,
     uint8,
     uint16,
@@ -130,7 +128,7 @@ _HOMES = {
     "use_deterministic_algorithms",
     "tensor_types": "BoolTensor ByteTensor CharTensor ComplexDoubleTensor ComplexFloatTensor DoubleTensor FloatTensor "
     "HalfTensor IntTensor LongTensor ShortTensor is_tensor set_default_tensor_type typename",
-    "toplevel": "detach detach_ get_device is_inference is_signed is_storage numel range result_type",
+    "toplevel": "can_cast detach detach_ get_device is_inference is_signed is_storage numel promote_types range result_type",
     "threads": "get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}  # public here, written there
@@ -147,4 +145,5 @@ def __getattr__(name: str) -> _Any:
 
 def __dir__() -> list[str]:
     files = {name for name, value in globals().items() if isinstance(value, _ModuleType)} - {"autograd"}
-    return sorted({*globals(), *_LATER, *_HOME} - files | _LATER)
+    shown = {*globals(), *_HOME} - files | _LATER
+    return sorted(name for name in shown if name.startswith("__") or not name.startswith("_"))

@@ -13,7 +13,7 @@ import numpy as np
 from . import devices, dtypes
 from .autograd.graph import Node, tick
 from .autograd.modes import recording
-from .errors import message
+from .errors import message, translated
 from .plan import OpNode, Plan
 from .promotion import agree, mended, not_a_tensor, settle, unify
 from .tensor import Tensor, TensorNode, new, wrap
@@ -94,7 +94,10 @@ def _on_arrays(op: Op, values: Sequence[Any]) -> Any:
         isinstance(v, np.generic) or devices.is_array(v) for v in (first, *values)
     ):
         raise TypeError(not_a_tensor(op, 0, first))
-    out = op.run(*values)
+    try:
+        out = op.run(*values)
+    except AttributeError as error:  # a number of NumPy's beside what is no array
+        raise translated(op.name, list(values), error) from error
     if not op.keeps:
         return out
     return out[: len(op.results)] if op.several else out[0]
@@ -181,8 +184,7 @@ def store_one(name: str, answer: Tensor, into: Tensor, inputs: Sequence[Any] = (
     if target.size and any(n > 1 and not stride for n, stride in zip(target.shape, target.strides, strict=True)):
         _refuse_overlap(name, "more than one element of the written-to tensor refers")
     for a in inputs:
-        whole = devices.is_array(a) and (a.shape, a.strides) == (target.shape, target.strides)
-        if devices.is_array(a) and not whole and np.may_share_memory(a, target):
+        if devices.is_array(a) and _partly_shared(a, target):
             _refuse_overlap(name, "some elements of the input tensor and the written-to tensor refer")
     if target.shape == answer.array.shape:
         np.copyto(target, answer.array, casting="unsafe")
@@ -190,6 +192,14 @@ def store_one(name: str, answer: Tensor, into: Tensor, inputs: Sequence[Any] = (
         into.array = answer.array.astype(target.dtype)
     into.version().write()
     return into
+
+
+def _partly_shared(a: Any, b: Any) -> bool:
+    """Whether two arrays without gaps lie over each other, but not element by element; PyTorch looks at no others."""
+    (first, size), (other, length) = map(devices.stretch, (a, b))
+    same = (first, a.shape, a.strides) == (other, b.shape, b.strides)
+    full = size == a.nbytes and length == b.nbytes
+    return full and not same and first < other + length and other < first + size
 
 
 def _refuse_overlap(name: str, who: str) -> None:

@@ -83,7 +83,7 @@ def _launch(options: argparse.Namespace) -> int:
         os.environ["TORCH_DISTRIBUTED_DEBUG"] = "DETAIL"
     program = [*["-m"] * options.as_module, options.target, *options.args]
     if options.processes > 1:
-        return launch.launch(options.processes, program)
+        launch.launch(options.processes, program)
     launch.join_the_others(launch.place())
     return main(["run", *program])
 
@@ -131,7 +131,7 @@ def _train(options: argparse.Namespace) -> int:
     try:
         train(chosen, options.out, options.resume, options.json)
     except DataError as error:
-        return _mistake(str(error))
+        return _mistake(f"{error}\nThe data of digits, pixels and moons come with the package")
     return 0
 
 

@@ -16,7 +16,18 @@ from typing import Any
 
 import numpy as np
 
+from .errors import message
+
 Array = Any  # numpy.ndarray, or cupy.ndarray on a GPU
+
+
+NO_DEVICE = {
+    "gpu": "'cuda'",
+    "meta": "'cpu': tensors without values are not kept, but empty(shape) reserves memory that is not touched either",
+    **dict.fromkeys(
+        ("float", "double", "half", "long", "int"), "x.float(), x.double(), x.long() ..., or to(torch.float32)"
+    ),
+}
 
 
 class device:
@@ -40,7 +51,8 @@ class device:
                 raise RuntimeError(f"Invalid device string: '{kind}:{number}'; write 'cpu', 'cuda' or 'cuda:0'")
             index = int(number)
         if kind not in ("cpu", "cuda"):
-            raise RuntimeError(f"Expected one of cpu, cuda device type at start of device string: {kind}")
+            wrong = f"Expected one of cpu, cuda device type at start of device string: {kind}"
+            raise RuntimeError(message("device", wrong, instead=NO_DEVICE.get(kind, "'cpu', 'cuda' or 'cuda:0'")))
         self.type, self.index = kind, index
 
     def __repr__(self) -> str:
@@ -74,6 +86,7 @@ _modules: dict[str, ModuleType | Any] = {"cpu": np}  # device type -> the array 
 _default = CPU
 deterministic = False  # whether floats are summed in one order on a GPU; else the quickest threads come first
 blocking = os.environ.get("CUDA_LAUNCH_BLOCKING") == "1"  # whether an error on a GPU is to be told where it was made
+products = "TF32" if os.environ.get("CUPY_TF32") == "1" else "DEFAULT"  # see `set_products`
 _outside: list[device] = []  # the defaults around the `with device:` blocks that are entered
 
 
@@ -99,6 +112,8 @@ def module(d: device) -> Any:
     """The array module that serves a device; cupy is imported here, when a GPU is first asked for."""
     if d.type not in _modules:
         _modules[d.type] = _import_cupy()
+        if products != "DEFAULT":
+            set_products(products)
     return _modules[d.type]
 
 
@@ -157,6 +172,18 @@ def cuda_is_available() -> bool:
     return True
 
 
+def set_products(rounding: str) -> None:
+    """How a GPU rounds float32 in matrix products: "DEFAULT" not at all, "TF32" to 10 bits of fraction, "BF16" to 7.
+
+    The sums are float32 in any case. CuPy reads its CUPY_TF32 once; this is the switch behind it.
+    """
+    global products
+    products = rounding
+    if "cuda" in _modules:
+        core = _modules["cuda"]._core
+        core.set_compute_type(np.float32, getattr(core._routines_linalg, f"COMPUTE_TYPE_{rounding}"))
+
+
 def of(array: Array) -> device:
     """Where an array lives."""
     if type(array) is np.ndarray:
@@ -178,6 +205,13 @@ def is_array(value: Any) -> bool:
 def address(array: Array) -> int:
     """Where an array's first element lies in memory."""
     return array.__array_interface__["data"][0] if isinstance(array, np.ndarray) else array.data.ptr
+
+
+def stretch(array: Array) -> tuple[int, int]:
+    """Where an array begins in memory, and how many bytes there are from its first element to its last one."""
+    steps = [(n - 1) * stride for n, stride in zip(array.shape, array.strides, strict=True)] if array.size else []
+    size = sum(map(abs, steps)) + array.itemsize * bool(array.size)
+    return address(array) + sum(min(step, 0) for step in steps), size
 
 
 def check_same_place(found: Array, view: Array) -> None:
@@ -204,10 +238,15 @@ def shares_memory(view: Array, array: Array) -> bool:
     return False
 
 
+def lies_on(array: Array, d: device) -> bool:
+    """Whether an array is on device `d`; any GPU will do where `d` does not say which."""
+    here = of(array)
+    return here.type == d.type and d.index in (None, here.index)
+
+
 def move(array: Array, d: device) -> Array:
     """The array on device `d`: itself if it is there already, else a copy."""
-    here = of(array)
-    if here.type == d.type and d.index in (None, here.index):
+    if lies_on(array, d):
         return array
     if d.type == "cpu":
         return module_of(array).asnumpy(array)
@@ -222,6 +261,11 @@ def to_pinned(array: Array) -> Array:
     memory = xp.cuda.alloc_pinned_memory(max(array.nbytes, 1))
     host = np.frombuffer(memory, array.dtype, array.size).reshape(array.shape)
     return xp.asnumpy(array, out=host)
+
+
+def looks(array: Any) -> bool:
+    """Whether values are checked: not those of a GPU, for which the host would wait, unless it waits anyhow."""
+    return blocking or isinstance(array, (np.ndarray, np.generic, int, float))
 
 
 def empty(shape: Any, dtype: Any, like: Array) -> Array:
@@ -297,7 +341,7 @@ def _add_sorted(target: Array, index: Any, values: Any) -> None:
 
 
 def fused(twin: Callable) -> Callable:
-    """A function of arrays that has a kernel of its name on a GPU, in `cuda/kernels.py`: one launch in place of many."""
+    """A function of arrays that has a kernel of its name on a GPU, in `cuda/kernels.cu`: one launch in place of many."""
     name = twin.__name__.strip("_")
 
     @functools.wraps(twin)
@@ -310,7 +354,7 @@ def fused(twin: Callable) -> Callable:
 
 def kernel_for(name: str, x: Array) -> Callable | None:
     """The kernel for a GPU's array; None where there is none, for its dtype or on this device."""
-    if type(x) is np.ndarray or x.dtype.char not in "fd" or not x.size or not hasattr(module_of(x), "RawKernel"):
+    if type(x) is np.ndarray or x.dtype.char not in "efd" or not x.size or not hasattr(module_of(x), "RawModule"):
         return None
     from .cuda import kernels
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,8 +30,28 @@ def describe(value: Any) -> str:
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     if shape is not None and dtype is not None:
         return f"{str(dtype).removeprefix('torch.')}{list(shape)}"
+    if _holds_arrays(value):
+        text = ", ".join(map(describe, value))
+        return f"({text})" if isinstance(value, tuple) else f"[{text}]"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _holds_arrays(value: Any) -> bool:
+    """Whether a value is a short list or tuple with tensors in it, as what an LSTM answers."""
+    few = type(value) in (list, tuple) and len(value) < 5
+    return few and any(hasattr(v, "dtype") or _holds_arrays(v) for v in value)
+
+
+def must_be_tensor(what: str, name: str, value: Any, position: int | None = None) -> str:
+    """PyTorch's sentence for an argument that must be a tensor, and how it becomes one."""
+    place = f"'{name}'" if position is None else f"'{name}' (position {position})"
+    wrong = f"{what}(): argument {place} must be Tensor, not {type(value).__name__}; "
+    if value is None:
+        return wrong + "was a return forgotten?"
+    if _holds_arrays(value):
+        return wrong + f"write [0] for the first of {describe(value)}, or stack(...) for all"
+    return wrong + f"write tensor({describe(value)})"
 
 
 def message(what: str, wrong: str, origin: str = "", instead: str = "") -> str:
@@ -49,12 +71,10 @@ def translated(name: str, inputs: list[Any], error: Exception) -> Exception:
     if isinstance(error, (RuntimeError, NotImplementedError, Warning)):
         return error
     if isinstance(error, np.exceptions.AxisError) and error.ndim is not None:
-        bound = max(error.ndim, 1)
-        wrong = f"Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {error.axis})"
-        return IndexError(message(what, wrong))
+        return IndexError(no_dimension(error.axis, error.ndim, what))
     if isinstance(error, IndexError):
         return IndexError(message(what, wrong))
-    if isinstance(error, TypeError):  # NumPy's own kinds of it are not made from a text
+    if isinstance(error, (TypeError, AttributeError)):  # NumPy's own kinds of it are not made from a text
         return TypeError(message(what, wrong))
     if isinstance(error, OverflowError):
         return OverflowError(message(what, wrong))
@@ -62,6 +82,27 @@ def translated(name: str, inputs: list[Any], error: Exception) -> Exception:
         return OutOfMemoryError(message(what, f"out of memory: {wrong}", instead="a smaller batch, or torch.no_grad()"))
     disagree = mismatch(inputs)
     return RuntimeError(message(what, disagree or wrong, instead=_fitting(inputs) if disagree else ""))
+
+
+def no_dimension(dim: Any, ndim: int, what: str = "") -> str:
+    """A dimension that a tensor has not, and which ones it has."""
+    low, high = -max(ndim, 1), max(ndim, 1) - 1
+    wrong = f"Dimension out of range (expected to be in range of [{low}, {high}], but got {dim})"
+    having = f"a dim from {low} to {high}, as the tensor has {ndim} dimension{'s' if ndim != 1 else ''}"
+    return message(what or called(), wrong, instead=having)
+
+
+def called() -> str:
+    """The operation in which an error is being raised: the outermost of the functions of `ops/` that are running."""
+    frame, name = sys._getframe(1), "an operation"
+    families = str(Path(__file__).parent / "ops")
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(families):
+            name = frame.f_code.co_name.strip("_") if frame.f_code.co_name != "call" else name  # a face of the next
+        elif name != "an operation":
+            break
+        frame = frame.f_back  # type: ignore[assignment]
+    return name
 
 
 def outside(what: str, index: int, dim: int, n: int, low: int | None = None) -> str:
@@ -74,7 +115,8 @@ def alike(word: str, known: Iterable[str]) -> str:
     """The nearest of the known words in parentheses, to be appended to what is said of an unknown one."""
     import difflib  # only a mistake waits for it
 
-    found = difflib.get_close_matches(word, known, 1)
+    known = list(known)
+    found = difflib.get_close_matches(word, known, 1) or [name for name in known if name.lower() == word.lower()]
     return f" (did you mean {found[0]}?)" if found else ""
 
 

@@ -11,6 +11,7 @@ from .op import cast
 from .ops.arguments import need_tensor, wrapped_all
 from .ops.creation import made
 from .ops.fourier import SWAPPED, _fft, _fit, _ifft, _irfft, _rfft
+from .ops.misuse import explain_all
 from .tensor import Tensor
 
 __all__ = [
@@ -193,3 +194,6 @@ def _fitted(x: Tensor, dims: Sequence[int], lengths: Sequence[int]) -> Tensor:
 
 def _complex(x: Tensor) -> Tensor:
     return x if x.is_complex() else cast(x, x.dtype.to_complex())
+
+
+explain_all(globals())

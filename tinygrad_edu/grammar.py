@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from . import version
 from .errors import alike
 
 EXAMPLES = """examples:
@@ -82,6 +83,8 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def, override]
         """What argparse knows; of what it does not know the first is told by the parser whose option it would be."""
         known, rest = super().parse_known_args(args, namespace)
+        if rest and not rest[0].startswith("-"):
+            self.error(f"{rest[0]!r} is one argument too many")
         if rest:
             options = [name for name in self._option_string_actions if name.startswith("--")]
             self.error(f"there is no option {rest[0]!r}{alike(rest[0].partition('=')[0], options)}")
@@ -145,6 +148,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    top.add_argument("--version", action="version", version=f"tinygrad_edu {version.own}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def command(name: str, help: str, description: str, epilog: str = "", flags: Sequence = ()) -> Parser:
@@ -233,7 +237,12 @@ def parser() -> argparse.ArgumentParser:
     lessons.add_argument("--force", action="store_true", help="replace what is there and differs")
     lessons.add_argument("--json", action="store_true", help="print JSON")
 
-    info = command("info", "versions, linear algebra, threads, devices", "What matters about this machine.")
+    info = command(
+        "info",
+        "versions, linear algebra, threads, devices",
+        "What matters about this machine, and why there is no GPU if there is none.",
+        "example:\n  python -m tinygrad_edu info --json",
+    )
     info.add_argument("--json", action="store_true", help="print JSON")
     return top
 
@@ -245,6 +254,8 @@ def understood(argv: Sequence[str] | None = None) -> argparse.Namespace:
     known = next(list(a.choices) for a in made._actions if isinstance(a.choices, dict))
     if argv and not argv[0].startswith("-") and argv[0] not in known:
         made.error(f"there is no command {argv[0]!r}{alike(argv[0], known)}; there are {', '.join(known)}")
+    if argv and argv[0].startswith("-") and argv[0] not in made._option_string_actions:
+        made.error(f"there is no option {argv[0]!r}{alike(argv[0], made._option_string_actions)} before a command")
     end = _end_of_own(argv)
     options = made.parse_args(argv[:end])
     if end < len(argv):

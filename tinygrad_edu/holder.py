@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import devices, dtypes
+from .errors import describe, no_dimension
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -35,12 +36,6 @@ class Size(tuple):
 
     def __add__(self, other: tuple) -> Size:
         return Size(tuple(self) + tuple(other))
-
-
-def dimension_out_of_range(dim: int, ndim: int) -> str:
-    """PyTorch's sentence for a dimension that is not there."""
-    bound = max(ndim, 1)
-    return f"Dimension out of range (expected to be in range of [{-bound}, {bound - 1}], but got {dim})"
 
 
 class Holder:
@@ -115,7 +110,7 @@ class Holder:
         if dim is None:
             return self.shape
         if not -max(self.ndim, 1) <= dim < max(self.ndim, 1) or not self.ndim:
-            raise IndexError(dimension_out_of_range(dim, self.ndim))
+            raise IndexError(no_dimension(dim, self.ndim, f"size of {describe(self)}"))
         return self.array.shape[dim]
 
     def stride(self, dim: int | None = None) -> Any:
@@ -231,7 +226,9 @@ class Holder:
 
     def _only(self) -> Any:
         if self.array.size != 1:
-            raise ValueError(f"only one element tensors can be converted to Python scalars, not {list(self.shape)}")
+            raise ValueError(
+                f"only one element tensors can be converted to Python scalars, not {list(self.shape)}; write x.tolist()"
+            )
         return self.array.item()
 
     def __contains__(self, value: Any) -> bool:

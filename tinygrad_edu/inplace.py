@@ -137,5 +137,7 @@ def _unshared(value: Any, memory: Any) -> Any:
     if isinstance(value, list):
         copies = [_unshared(v, memory) for v in value]
         return copies if any(a is not b for a, b in zip(copies, value, strict=True)) else value
+    if hasattr(value, "unshared"):
+        return value.unshared(memory)
     shares = hasattr(value, "strides") and np.may_share_memory(value, memory)
     return value.copy() if shares else value

@@ -30,6 +30,7 @@ from .ops.lapack import LinAlgError
 from .ops.linear_algebra import _inv, _solve, _solve_triangular
 from .ops.linear_algebra import matrix_exp as _matrix_exp
 from .ops.linear_algebra import matrix_power as _matrix_power
+from .ops.misuse import explain_all
 from .ops.parts import diagonal as _diagonal
 from .ops.pointwise import where
 from .ops.reducing import typed
@@ -442,3 +443,6 @@ def _no_driver(name: str, driver: str | None) -> None:
         raise RuntimeError(
             f"torch.linalg.{name}: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER"
         )
+
+
+explain_all(globals())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .linalg import qr, svd
+from .ops.misuse import explain_all
 from .random import randn
 from .tensor import Tensor
 
@@ -38,3 +39,6 @@ def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int
     if niter < 0:
         raise ValueError(f"niter(={niter}) must be non-negative integer")
     return svd_lowrank(A - A.mean(-2, keepdim=True) if center else A, q, niter)
+
+
+explain_all(globals())

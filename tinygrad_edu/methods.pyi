@@ -220,7 +220,7 @@ class Methods(Holder):
         """beta·input + alpha·batch1 @ batch2, for batches of matrices."""
     def baddbmm_(self, *args: Any, **options: Any) -> Tensor:
         """`baddbmm`, written into this tensor."""
-    def bfloat16(self, memory_format: Any = ...) -> Tensor:
+    def bfloat16(self, *, memory_format: Any = ...) -> Tensor:
         """The tensor as torch.bfloat16: itself if it is that already."""
     def bincount(self, weights: Any = ..., minlength: builtins.float = ...) -> Any:
         """How often each of the numbers 0, 1, 2 ... comes, or the sum of its weights."""
@@ -250,23 +250,23 @@ class Methods(Holder):
         """`bitwise_xor`, written into this tensor."""
     def bmm(self, mat2: Any, *, out: Any = ...) -> Any:
         """The products of two batches of matrices."""
-    def bool(self, memory_format: Any = ...) -> Tensor:
+    def bool(self, *, memory_format: Any = ...) -> Tensor:
         """The tensor as torch.bool: itself if it is that already."""
     def broadcast_to(self, size: Any) -> Tensor:
         """A view in which dimensions of length 1 are repeated."""
     def bucketize(self, boundaries: Any, *, out_int32: builtins.bool = ..., right: builtins.bool = ..., out: Any = ...) -> Any:
         """Which of the intervals between the boundaries each value falls into."""
-    def byte(self, memory_format: Any = ...) -> Tensor:
+    def byte(self, *, memory_format: Any = ...) -> Tensor:
         """The tensor as torch.uint8: itself if it is that already."""
-    def cdouble(self, memory_format: Any = ...) -> Tensor:
+    def cdouble(self, *, memory_format: Any = ...) -> Tensor:
         """The tensor as torch.complex128: itself if it is that already."""
     def ceil(self, *, out: Any = ...) -> Tensor:
         """The smallest integer that is not below."""
     def ceil_(self, *args: Any, **options: Any) -> Tensor:
         """`ceil`, written into this tensor."""
-    def cfloat(self, memory_format: Any = ...) -> Tensor:
+    def cfloat(self, *, memory_format: Any = ...) -> Tensor:
         """The tensor as torch.complex64: itself if it is that already."""
-    def char(self, memory_format: Any = ...) -> Tensor:
+    def char(self, *, memory_format: Any = ...) -> Tensor:
         """The tensor as torch.int8: itself if it is that already."""
     def cholesky(self, upper: builtins.bool = ..., *, out: Any = ...) -> Tensor:
         """The triangle L of A = L Lᴴ, or Lᴴ."""
@@ -300,7 +300,7 @@ class Methods(Holder):
         """The complex conjugate, computed at once, as `conj` is here too."""
     def conj_physical_(self, *args: Any, **options: Any) -> Tensor:
         """`conj_physical`, written into this tensor."""
-    def contiguous(self, memory_format: Any = ...) -> Tensor:
+    def contiguous(self, *, memory_format: Any = ...) -> Tensor:
         """The tensor itself if its elements lie in memory in order, else a copy in which they do."""
     def copy_(self, src: Any, non_blocking: builtins.bool = ..., what: str = ...) -> Tensor:
         """Write the values of `src`, of any dtype and from any device, broadcast to this tensor's shape."""
@@ -322,7 +322,7 @@ class Methods(Holder):
         """How many elements are not 0."""
     def cov(self, *, correction: builtins.float = ..., fweights: Any = ..., aweights: Any = ...) -> Any:
         """The covariance of variables in rows: (x - mean)(x - mean)ᴴ / (n - correction); columns may count by weights."""
-    def cpu(self, memory_format: Any = ...) -> Tensor:
+    def cpu(self, *, memory_format: Any = ...) -> Tensor:
         """The tensor in the computer's own memory."""
     def cross(self, other: Any, dim: Any = ..., *, out: Any = ...) -> Any:
         """The vector product along a dimension of length 3, by default the first of that length."""
@@ -374,7 +374,7 @@ class Methods(Holder):
         """`div`, written into this tensor."""
     def dot(self, tensor: Any, *, out: Any = ...) -> Any:
         """The inner product Σ xᵢyᵢ of two vectors."""
-    def double(self, memory_format: Any = ...) -> Tensor:
+    def double(self, *, memory_format: Any = ...) -> Tensor:
         """The tensor as torch.float64: itself if it is that already."""
     def dsplit(self, indices_or_sections: Any) -> Any:
         """Equal parts, or parts between given positions, along the dimension that its name says."""
@@ -430,7 +430,7 @@ class Methods(Holder):
         """The second dimension reversed."""
     def flipud(self) -> Tensor:
         """The first dimension reversed."""
-    def float(self, memory_format: Any = ...) -> Tensor:
+    def float(self, *, memory_format: Any = ...) -> Tensor:
         """The tensor as torch.float32: itself if it is that already."""
     def float_power(self, exponent: Any, *, out: Any = ...) -> Any:
         """`pow`, computed in double precision."""
@@ -484,7 +484,7 @@ class Methods(Holder):
         """Whether each element is greater."""
     def gt_(self, *args: Any, **options: Any) -> Tensor:
         """`gt`, written into this tensor."""
-    def half(self, memory_format: Any = ...) -> Tensor:
+    def half(self, *, memory_format: Any = ...) -> Tensor:
         """The tensor as torch.float16: itself if it is that already."""
     def hardshrink(self, lambd: builtins.float = ..., *, out: Any = ...) -> Tensor:
         """x where it is farther than lambd from 0, else 0"""
@@ -540,7 +540,7 @@ class Methods(Holder):
         """The positions `index` of a dimension, in that order."""
     def inner(self, other: Any) -> Any:
         """The products of all rows of the first with all rows of the second."""
-    def int(self, memory_format: Any = ...) -> Tensor:
+    def int(self, *, memory_format: Any = ...) -> Tensor:
         """The tensor as torch.int32: itself if it is that already."""
     def inverse(self, *, out: Any = ...) -> Tensor:
         """The inverse of each matrix."""
@@ -652,7 +652,7 @@ class Methods(Holder):
         """`logit`, written into this tensor."""
     def logsumexp(self, dim: Any, keepdim: builtins.bool = ..., *, out: Any = ...) -> Tensor:
         """log Σ exp(x), with the largest taken out first, so that nothing overflows."""
-    def long(self, memory_format: Any = ...) -> Tensor:
+    def long(self, *, memory_format: Any = ...) -> Tensor:
         """The tensor as torch.int64: itself if it is that already."""
     def lt(self, y: Any, *, out: Any = ...) -> Tensor:
         """Whether each element is less."""
@@ -783,7 +783,7 @@ class Methods(Holder):
     def permute(self, *axes: Any, dims: Any = ...) -> Tensor:
         """The dimensions in another order: `permute(1, 0)`, `permute((1, 0))`."""
     def pin_memory(self, device: Any = ...) -> Tensor:
-        """The tensor itself: copies to a GPU are plain ones."""
+        """The tensor itself: CuPy brings every copy to a GPU through pinned memory of its own."""
     def pinverse(self, rcond: builtins.float = ...) -> Tensor:
         """The Moore-Penrose pseudo-inverse, without singular values below `rcond` times the largest."""
     def polygamma(self, input: Any, *, out: Any = ...) -> Any:
@@ -886,7 +886,7 @@ class Methods(Holder):
         """`sgn`, written into this tensor."""
     def share_memory_(self) -> Tensor:
         """The tensor itself: a process that is given it gets a copy."""
-    def short(self, memory_format: Any = ...) -> Tensor:
+    def short(self, *, memory_format: Any = ...) -> Tensor:
         """The tensor as torch.int16: itself if it is that already."""
     def sigmoid(self, *, out: Any = ...) -> Tensor:
         """The logistic function `1 / (1 + exp(-x))`."""

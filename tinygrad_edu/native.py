@@ -15,6 +15,12 @@ from .tensor import Tensor
 REDUCTIONS = ("none", "mean", "sum")
 
 
+def _named(reduction: int) -> str:
+    if reduction not in (0, 1, 2):
+        raise ValueError(f"{reduction} is not a valid value for reduction; it is 0 for none, 1 for mean, 2 for sum")
+    return REDUCTIONS[reduction]
+
+
 def batch_norm(
     input: Tensor,
     weight: Tensor | None,
@@ -58,7 +64,7 @@ def embedding(
 
 def kl_div(input: Tensor, target: Tensor, reduction: int = 1, *, log_target: bool = False) -> Tensor:
     """`nn.functional.kl_div`."""
-    return F.kl_div(input, target, reduction=REDUCTIONS[reduction], log_target=log_target)
+    return F.kl_div(input, target, reduction=_named(reduction), log_target=log_target)
 
 
 def ctc_loss(
@@ -71,7 +77,7 @@ def ctc_loss(
     zero_infinity: bool = False,
 ) -> Tensor:
     """`nn.functional.ctc_loss`."""
-    kind = REDUCTIONS[reduction]
+    kind = _named(reduction)
     return F.ctc_loss(log_probs, targets, input_lengths, target_lengths, blank, kind, zero_infinity)
 
 
@@ -79,13 +85,13 @@ def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: int = 1
 ) -> Tensor:
     """`nn.functional.binary_cross_entropy_with_logits`."""
-    kind = REDUCTIONS[reduction]
+    kind = _named(reduction)
     return F.binary_cross_entropy_with_logits(input, target, weight, pos_weight=pos_weight, reduction=kind)
 
 
 def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: int) -> Tensor:
     """`nn.functional.poisson_nll_loss`."""
-    return F.poisson_nll_loss(input, target, log_input, full, eps=eps, reduction=REDUCTIONS[reduction])
+    return F.poisson_nll_loss(input, target, log_input, full, eps=eps, reduction=_named(reduction))
 
 
 def triplet_margin_loss(
@@ -99,7 +105,7 @@ def triplet_margin_loss(
     reduction: int = 1,
 ) -> Tensor:
     """`nn.functional.triplet_margin_loss`."""
-    kind = REDUCTIONS[reduction]
+    kind = _named(reduction)
     return F.triplet_margin_loss(anchor, positive, negative, margin, p, eps, swap, reduction=kind)
 
 
@@ -107,19 +113,19 @@ def margin_ranking_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, reduction: int = 1
 ) -> Tensor:
     """`nn.functional.margin_ranking_loss`."""
-    return F.margin_ranking_loss(input1, input2, target, margin, reduction=REDUCTIONS[reduction])
+    return F.margin_ranking_loss(input1, input2, target, margin, reduction=_named(reduction))
 
 
 def cosine_embedding_loss(
     input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, reduction: int = 1
 ) -> Tensor:
     """`nn.functional.cosine_embedding_loss`."""
-    return F.cosine_embedding_loss(input1, input2, target, margin, reduction=REDUCTIONS[reduction])
+    return F.cosine_embedding_loss(input1, input2, target, margin, reduction=_named(reduction))
 
 
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 1) -> Tensor:
     """`nn.functional.hinge_embedding_loss`."""
-    return F.hinge_embedding_loss(input, target, margin, reduction=REDUCTIONS[reduction])
+    return F.hinge_embedding_loss(input, target, margin, reduction=_named(reduction))
 
 
 # --- recurrence ----------------------------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ class Op:
     tensors        names of arguments for which PyTorch takes no Python number
     promote        bring the differentiable arguments to one dtype first; else they must agree
     differentiable False where the result has no gradient by nature
+    tied           its gradients count as functions of the first argument, although they are constant in pieces
     """
 
     def __init__(
@@ -56,23 +57,22 @@ class Op:
         tensors: str = "",
         promote: bool = True,
         differentiable: bool = True,
+        tied: bool = False,
     ) -> None:
         code = forward.__code__
         count = code.co_argcount + code.co_kwonlyargcount
         self.forward, self.plain = forward, plain
         self.run = _positional(forward)
         self.name = forward.__name__.strip("_")
-        self.names = code.co_varnames[:count]
+        self.names, self.positional = code.co_varnames[:count], code.co_argcount
         self.required = count - len(forward.__defaults__ or ()) - code.co_kwonlyargcount
-        self.positional = code.co_argcount
         defaults = (*(forward.__defaults__ or ()), *(forward.__kwdefaults__ or {}).values())
         self.defaults = (*[MISSING] * (count - len(defaults)), *defaults)
-        self.keeps = tuple(keeps.split())
-        self.results = tuple(returns.split())
+        self.keeps, self.results = tuple(keeps.split()), tuple(returns.split())
         self.several, self.many = bool(returns) or many, many
         self.sequence, self.view = sequence, view
         self.tensors = tuple(self.names.index(name) for name in tensors.split())
-        self.promote, self.differentiable = promote, differentiable
+        self.promote, self.differentiable, self.tied = promote, differentiable, tied
         self.rules: dict[str, Callable] = {}  # by argument; arguments that share a rule are joined by commas
         self.arity = 0  # how many leading arguments may lead to nodes
         self.promoted: range | tuple[int, ...] = () if differentiable or not promote else range(self.required)

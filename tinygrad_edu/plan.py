@@ -11,6 +11,7 @@ import numpy as np
 from . import devices, dtypes
 from .autograd import graph
 from .autograd.graph import FREED, Several, tick, walk
+from .backward_names import backward_name
 from .errors import describe, message
 from .tensor import TensorNode, wrap
 
@@ -157,7 +158,8 @@ class OpNode(TensorNode):
         if self.number < graph.last_write:
             self.check()
         if create_graph or not plan.simple:
-            return plan.back(self, g, create_graph)
+            found = plan.back(self, g, create_graph)
+            return [(e, _tied(gx, self.edges[0])) for e, gx in found] if create_graph and plan.op.tied else found
         edges, found = self.edges, []
         for position, rule, spot, spots in plan.singles:
             if spot is not None:
@@ -224,7 +226,7 @@ class OpNode(TensorNode):
                 break
 
     def name(self) -> str:
-        return "".join(part.capitalize() for part in self.op.name.split("_")) + "Backward0"
+        return backward_name(self)
 
 
 class Pick(TensorNode):
@@ -272,6 +274,14 @@ def _recorded(node: OpNode, ask: tuple[str, int], value: Any) -> Any:
     if kind in ("input", "extra") and hasattr(value, "dtype") and hasattr(value, "ndim"):
         return wrap(value, node.edges[i] if kind == "input" and i < len(node.edges) else None)
     return value
+
+
+def _tied(g: Any, edge: graph.Node | None) -> Any:
+    """A gradient with a path to an argument on which its value does not depend; of that only the shape is known."""
+    if edge is None:
+        return g
+    nothing = devices.zeros((), g.array.dtype, like=g.array)
+    return OPS["tied"].call(g, wrap(np.broadcast_to(nothing, edge.shape), edge))
 
 
 def _back_through_plain(node: OpNode, g: Any) -> list[tuple[graph.Node, Any]]:

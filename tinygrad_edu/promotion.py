@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import devices, dtypes
 from .autograd.graph import Node
-from .errors import describe, message, translated
+from .errors import describe, message, must_be_tensor, translated
 from .plan import OPS
 from .tensor import Tensor, wrap
 
@@ -24,9 +25,7 @@ F16, F64, C128 = np.dtype("float16"), np.dtype("float64"), np.dtype("complex128"
 def not_a_tensor(op: Op, i: int, value: Any) -> str:
     """PyTorch's sentence for an argument that must be a tensor."""
     name = {"x": "input", "y": "other"}.get(op.names[i], op.names[i])
-    return f"{op.name}(): argument '{name}' (position {i + 1}) must be Tensor, not {type(value).__name__}; " + (
-        f"write tensor({describe(value)})" if value is not None else "was a return forgotten?"
-    )
+    return must_be_tensor(op.name, name, value, i + 1)
 
 
 def agree(op: Op, arrays: Sequence[Any]) -> bool:
@@ -57,10 +56,9 @@ def unify(op: Op, inputs: Sequence[Any]) -> tuple[list[Any], list[Any], list[Nod
     together = [arrays[i] for i in positions if arrays[i] is not None]
     if len({getattr(a, "dtype", type(a)) for a in together}) > 1:
         if not op.promote:
-            raise RuntimeError(
-                f"{op.name}: expected the tensors to have the same dtype, but got: "
-                f"{' and '.join(describe(a) for a in together)}; write .to(dtype) on one of them"
-            )
+            wrong = "expected the tensors to have the same dtype, but got: " + " and ".join(map(describe, together))
+            instead = f"the first one's .to({dtypes.OF_NUMPY[together[1].dtype]}), or .to(...) on the other"
+            raise RuntimeError(message(op.name, wrong, instead=instead))
         dtype = dtypes.result_type(*together)
         for i in positions:
             if isinstance(inputs[i], Tensor) and arrays[i].dtype != dtype.numpy:
@@ -75,7 +73,7 @@ def mended(op: Op, inputs: Sequence[Any], error: Exception) -> list[Any]:
     if isinstance(error, OverflowError) and any(type(v) is int for v in inputs):
         dtype = next(v.array.dtype for v in inputs if isinstance(v, Tensor))
         return [wrap(np.asarray(v).astype(dtype)) if type(v) is int else v for v in inputs]  # it wraps around
-    for i in op.promoted if not op.sequence else ():
+    for i in op.promoted if not op.sequence and not isinstance(error, ValueError) else ():
         if i < op.required and inputs[i] is None:
             raise TypeError(not_a_tensor(op, i, None)) from error
     homes = {devices.of(v.array): v for v in inputs if isinstance(v, Tensor)}
@@ -102,6 +100,8 @@ def settle(op: Op, out: Any, inputs: Sequence[Any]) -> Any:
     """A result of NumPy's as PyTorch has it: an array also without dimensions; floats made of integers are default."""
     if isinstance(out, np.generic):
         out = np.asarray(out)
+    if out.dtype.kind == "O":  # an option that is no number was taken for an array
+        raise TypeError(f"{op.name}(): an argument is no number and no tensor; it takes {op.signature}")
     if out.dtype is F64 or out.dtype is C128 or out.dtype is F16:
         kinds = [a.dtype.kind for a in inputs if hasattr(a, "dtype")]
         if kinds and "f" not in kinds and "c" not in kinds:
@@ -111,3 +111,33 @@ def settle(op: Op, out: Any, inputs: Sequence[Any]) -> Any:
                 return settle(op, op.run(*wide), wide)
             out = out.astype(default if out.dtype.kind == "f" else dtypes.get_default_dtype().to_complex().numpy)
     return out
+
+
+# --- autocast --------------------------------------------------------------------------------------------------------
+
+# Matrix products are computed in autocast's dtype, and in float32 what loses too much by it; the rest takes what comes.
+SMALL = "attention conv_transpose convolution einsum gru linear lstm matmul prelu rnn"
+WIDE = """
+acos asin binary_cross_entropy_with_logits cosh cross_entropy cumprod cumsum erfinv exp expm1 group_norm huber_loss
+layer_norm log log10 log1p log2 log_softmax mse_loss nll_loss norm pow prod reciprocal rsqrt sinh softmax softplus sum tan
+"""
+AUTOCAST = {**dict.fromkeys(SMALL.split(), "small"), **dict.fromkeys(WIDE.split(), "wide")}
+chosen: ContextVar[dict[str, dtypes.dtype]] = ContextVar("chosen", default={})  # noqa: B039  by device: autocast's dtypes
+# the blocks of autocast that cast, of all threads: a call looks further only while there are any
+casting: list[str] = []
+
+
+def autocast(op: Op, values: Sequence[Any]) -> Sequence[Any]:
+    """The arguments as a block of `autocast` around the call wants them: floats of a GPU, in its dtype or in float32."""
+    small = chosen.get().get("cuda")
+    if op.name not in AUTOCAST or small is not dtypes.float16:
+        return values
+    wanted, other = (small, dtypes.float32) if AUTOCAST[op.name] == "small" else (dtypes.float32, small)
+
+    def brought(v: Any) -> Any:
+        if isinstance(v, list):
+            return [brought(each) for each in v]
+        fits = isinstance(v, Tensor) and type(v.array) is not ndarray and v.array.dtype == other.numpy
+        return OPS["cast"].call(v, wanted) if fits else v
+
+    return [brought(v) for v in values]

@@ -17,11 +17,12 @@ import numpy as np
 
 from . import devices, dtypes
 from .autograd.modes import no_grad
-from .errors import describe
+from .errors import describe, message
 from .op import expand
 from .ops.arguments import positive, sizes
 from .ops.conversion import _copy as copied
 from .ops.making import Options, made, number, stored
+from .ops.misuse import explain_all
 from .ops.shape import broadcast_shapes
 from .tensor import Tensor, wrap
 
@@ -42,16 +43,20 @@ class Generator:
         """Begin again from a seed."""
         if not -(2**63) <= int(seed) < 2**64:
             raise RuntimeError(f"manual_seed: the seed {seed} must lie between -2**63 and 2**64 - 1")
-        self._seed = int(seed) % 2**64
-        self.__dict__.pop("source", None)
+        self._seed = self._begin(int(seed) % 2**64)
         return self
+
+    def _begin(self, place: int) -> int:
+        self._place = place
+        self.__dict__.pop("source", None)
+        return place
 
     @functools.cached_property
     def source(self) -> Any:
         """NumPy's or CuPy's generator; made at the first draw, since loading it would be a tenth of the import."""
         if self.device.type == "cpu":
             return np.random.Generator(np.random.PCG64(self._seed))
-        return devices.module(self.device).random.default_rng(self._seed)
+        return devices.module(self.device).random.default_rng(self._place)
 
     def seed(self) -> int:
         """Begin again from a seed that nobody can foresee, and tell it."""
@@ -63,11 +68,13 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """Where in its sequence the generator is, as a tensor of bytes."""
-        if self.device.type != "cpu":
-            raise RuntimeError("get_state: a GPU's generator cannot tell its place; write manual_seed(...)")
         import json  # a state is asked for rarely: the package's import does not wait for it
 
-        text = json.dumps((self._seed, self.source.bit_generator.state))
+        if self.device.type == "cpu":
+            place = self.source.bit_generator.state
+        else:  # CuPy's cannot tell: another sequence begins here, to which `set_state` comes back
+            place = self._begin(int(np.random.SeedSequence(self._place).generate_state(1, np.uint64)[0]))
+        text = json.dumps((self._seed, place))
         return wrap(np.frombuffer(text.encode(), np.uint8).copy())
 
     def set_state(self, new_state: Tensor) -> Generator:
@@ -76,7 +83,11 @@ class Generator:
             raise TypeError(f"set_state: expected a ByteTensor from get_state(), but got {describe(new_state)}")
         import json
 
-        self._seed, self.source.bit_generator.state = json.loads(new_state.array.tobytes())
+        self._seed, place = json.loads(devices.move(new_state.array, devices.CPU).tobytes())
+        if self.device.type == "cpu":
+            self.source.bit_generator.state = place
+        else:
+            self._begin(place)
         return self
 
     def clone_state(self) -> Generator:
@@ -101,6 +112,8 @@ def _source(generator: Generator | None, device: devices.device) -> Any:
         if index not in _on_gpu:
             _on_gpu[index] = Generator(devices.device("cuda", index)).manual_seed(default_generator.initial_seed())
         return _on_gpu[index].source
+    if not isinstance(generator, Generator):
+        raise TypeError(f"argument 'generator' must be torch.Generator, not {type(generator).__name__}")
     if generator.device.type != device.type:
         raise RuntimeError(f"Expected a '{device.type}' device type for generator but found '{generator.device.type}'")
     return generator.source
@@ -306,7 +319,7 @@ def bernoulli(
     input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None
 ) -> Tensor:
     """Ones with the probabilities that `input` gives (or `p`), else zeros."""
-    chances = input.array if p is None else p
+    chances = input.array if p is None else getattr(p, "array", p)
     if p is None and input.dtype.rank < 2:
         raise RuntimeError(f'"bernoulli_tensor_cpu_self_" not implemented for {input.dtype}; write p=')
     _check_chances(chances)
@@ -316,7 +329,7 @@ def bernoulli(
 
 
 def _check_chances(p: Any) -> None:
-    if np.size(p) and not (np.all(p >= 0) and np.all(p <= 1)):
+    if devices.looks(p) and np.size(p) and not (np.all(p >= 0) and np.all(p <= 1)):
         raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but a probability lies outside [0, 1]")
 
 
@@ -336,15 +349,18 @@ def multinomial(
         raise RuntimeError(f"multinomial only supports floating-point dtypes for input, got: {input.dtype}")
     if num_samples <= 0:
         raise RuntimeError(f"cannot sample n_sample <= 0 samples, got {num_samples}")
+    what, looks = f"multinomial({describe(input)}, {num_samples})", devices.looks(weights)
     if not replacement and num_samples > weights.shape[-1]:
-        raise RuntimeError(
-            f"cannot sample n_sample > prob_dist.size(-1) samples without replacement: {num_samples} > {weights.shape[-1]}"
-        )
-    if not (np.all(np.isfinite(weights)) and np.all(weights >= 0)):
-        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+        wrong = "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
+        wrong = f"{wrong}: {num_samples} > {weights.shape[-1]}"
+        raise RuntimeError(message(what, wrong, instead="replacement=True, to draw a position more than once"))
+    if looks and not (np.all(np.isfinite(weights)) and np.all(weights >= 0)):
+        wrong = "probability tensor contains either `inf`, `nan` or element < 0"
+        raise RuntimeError(message(what, wrong, instead="logits.softmax(-1), if these are logits"))
     weights = weights.astype(np.float64)
-    if weights.size and not np.all(weights.sum(-1) > 0):
-        raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
+    if looks and weights.size and not np.all(weights.sum(-1) > 0):
+        wrong = "invalid multinomial distribution (sum of probabilities <= 0)"
+        raise RuntimeError(message(what, wrong, instead="rows in which at least one weight is above 0"))
     source = _source(generator, input.device)
     if replacement:
         ends = np.cumsum(weights, -1)
@@ -354,23 +370,25 @@ def multinomial(
         # the first of exponential clocks, each running at its weight's rate, is a draw; the next one the next draw
         clocks = source.standard_exponential(weights.shape) / np.where(weights > 0, weights, 1e-300)
         drawn = np.argsort(clocks, -1)[..., :num_samples]
-    return stored("multinomial", wrap(np.ascontiguousarray(drawn.astype(np.int64))), out, exact=True)
+    return stored("multinomial", wrap(drawn.astype(np.int64, order="C")), out, exact=True)
 
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """Counts of events whose expected numbers `input` gives."""
     if input.dtype.rank != 2:
         raise RuntimeError(f'"poisson_cpu" not implemented for {input.dtype}')
-    if input.numel() and not np.all(input.array >= 0):
+    if devices.looks(input.array) and input.numel() and not np.all(input.array >= 0):
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
-    return wrap(_source(generator, input.device).poisson(input.array).astype(input.array.dtype))
+    drawn = _source(generator, input.device).poisson(input.array[None])  # of no dimensions it would be a plain number
+    return wrap(drawn.astype(input.array.dtype).reshape(input.array.shape))
 
 
 def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
     """How many of `count` tries succeed, each with probability `prob`."""
     _check_chances(prob.array)
     drawn = _source(generator, count.device).binomial(count.array.astype(np.int64), prob.array)
-    return wrap(np.asarray(drawn).astype(prob.array.dtype))
+    drawn = drawn if devices.is_array(drawn) else np.asarray(drawn)  # without dimensions NumPy draws a number
+    return wrap(drawn.astype(prob.array.dtype))
 
 
 # --- in place: a tensor filled with draws -------------------------------------------------------------------------------------------
@@ -381,11 +399,11 @@ def _filled(
 ) -> Tensor:
     """Write `draw(source, shape, dtype)` into a tensor."""
     values = draw(_source(generator, self.device), self.array.shape, self.array.dtype)
-    return self.copy_(wrap(np.asarray(values) if np.ndim(values) == 0 else values), what=what)
+    return self.copy_(wrap(values if devices.is_array(values) else np.asarray(values)), what=what)
 
 
-def _floats(x: Tensor, what: str) -> None:
-    if x.dtype.rank < 2:
+def _floats(x: Tensor, what: str, real: bool = False) -> None:
+    if x.dtype.rank < 2 or (real and x.is_complex()):
         raise NotImplementedError(f'"{what}" not implemented for {x.dtype}; write x.float() first')
 
 
@@ -425,12 +443,11 @@ def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None
 
 def exponential_(self: Tensor, lambd: float = 1, *, generator: Generator | None = None) -> Tensor:
     """Fill with waiting times of rate `lambd`: density `lambd exp(-lambd t)`."""
-    _floats(self, "exponential_")
+    _floats(self, "exponential_", real=True)
     if lambd <= 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
-    return _filled(
-        self, lambda source, shape, dtype: source.standard_exponential(shape) / lambd, generator, "exponential_"
-    )
+    draw = lambda source, shape, dtype: source.standard_exponential(shape) / lambd  # noqa: E731
+    return _filled(self, draw, generator, "exponential_")
 
 
 def random_(
@@ -459,7 +476,7 @@ def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) ->
 
 def cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Generator | None = None) -> Tensor:
     """Fill with numbers of density `sigma / (pi ((x - median)^2 + sigma^2))`."""
-    _floats(self, "cauchy_")
+    _floats(self, "cauchy_", real=True)
     if sigma <= 0:
         raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
     draw = lambda source, shape, dtype: np.tan(math.pi * (source.random(shape) - 0.5)) * sigma + median  # noqa: E731
@@ -468,13 +485,14 @@ def cauchy_(self: Tensor, median: float = 0, sigma: float = 1, *, generator: Gen
 
 def log_normal_(self: Tensor, mean: float = 1, std: float = 2, *, generator: Generator | None = None) -> Tensor:
     """Fill with numbers whose logarithms are normal."""
-    _floats(self, "log_normal_")
+    _floats(self, "log_normal_", real=True)
     if std <= 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
     draw = lambda source, shape, dtype: np.exp(source.standard_normal(shape) * std + mean)  # noqa: E731
     return _filled(self, draw, generator, "log_normal_")
 
 
+explain_all(globals())
 DRAWS: Sequence[Callable] = (
     normal_, uniform_, bernoulli_, exponential_, random_, geometric_, cauchy_, log_normal_, bernoulli, multinomial,
 )  # fmt: skip

@@ -10,15 +10,18 @@ _state: dict[str, Any] = {"precision": "highest", "deterministic": False, "warn_
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Products of float32 are computed in float32 here, the "highest" precision, whatever is allowed."""
+    """Below "highest", a GPU may round float32 to TF32 before it multiplies; a CPU computes in float32 in any case."""
     if precision not in ("highest", "high", "medium"):
         raise RuntimeError(f"set_float32_matmul_precision: {precision!r} is none of 'highest', 'high', 'medium'")
+    devices.set_products("DEFAULT" if precision == "highest" else "TF32")
     _state["precision"] = precision
 
 
 def get_float32_matmul_precision() -> str:
-    """What the program has set."""
-    return _state["precision"]
+    """What the program has set, here or by `backends.cuda.matmul.allow_tf32`."""
+    if devices.products == "DEFAULT":
+        return "highest"
+    return _state["precision"] if _state["precision"] != "highest" else "high"
 
 
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:

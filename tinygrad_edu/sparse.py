@@ -431,7 +431,7 @@ def mm(sparse: Tensor, dense: Tensor, reduce: str | None = None) -> Any:
     if not isinstance(sparse, SparseTensor):
         if isinstance(dense, SparseTensor):
             return dense.t().mm(sparse.t()).t()
-        return sparse.mm(dense)
+        return ops.mm(sparse, dense)
     if isinstance(dense, SparseTensor):
         raise NotImplementedError("sparse.mm of two sparse matrices is not supported; write b.to_dense()")
     if sparse.dim() != 2 or dense.dim() != 2:

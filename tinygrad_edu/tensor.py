@@ -225,14 +225,7 @@ class Tensor(Methods):
         """Call `hook(tensor)` after a gradient was added into this leaf's `grad`."""
         if not isinstance(self.node, Leaf):
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
-        ref = weakref.ref(self)
-
-        def after(results: list, g: Any) -> list:
-            if (t := ref()) is not None:
-                hook(t)
-            return results
-
-        return Handle(self.node.some_hooks().after, after)
+        return Handle(self.node.some_hooks().accumulated, hook)
 
     def backward(
         self,
@@ -415,6 +408,9 @@ class Leaf(TensorNode):
             else:
                 t._grad.array += g.array
                 t._grad.version().write()
+            if self.hooks is not None:
+                for hook in list(self.hooks.accumulated.values()):
+                    hook(t)
         return []
 
     @property
@@ -437,7 +433,8 @@ def run_backward(
     roots = [root(t, g, create_graph, "backward") for t, g in zip(tensors, gradients, strict=True)]
     retain = create_graph if retain_graph is None else retain_graph
     if inputs is None:
-        alongside.walk_in_company(roots, create_graph, retain)
+        with alongside.company(roots):
+            walk(roots, create_graph=create_graph, retain_graph=retain)
         return
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     if not inputs:
@@ -445,10 +442,11 @@ def run_backward(
     nodes = [target(t, "backward") for t in inputs]
     for t in inputs:
         t.retain_grad()  # of a leaf nothing; any other tensor keeps what passes
-    found = walk(roots, create_graph=create_graph, retain_graph=retain, targets=nodes)
-    for node in dict.fromkeys(nodes):
-        if isinstance(node, Leaf) and node in found:
-            node.back(found[node] if create_graph else found[node].copy(), create_graph)
+    with alongside.company(roots):
+        found = walk(roots, create_graph=create_graph, retain_graph=retain, targets=nodes)
+        for node in dict.fromkeys(nodes):
+            if isinstance(node, Leaf) and node in found:
+                node.back(found[node] if create_graph else found[node].copy(), create_graph)
 
 
 def target(t: Tensor, what: str) -> Node:

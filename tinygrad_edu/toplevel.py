@@ -7,6 +7,7 @@ from typing import Any
 
 from . import dtypes
 from .ops import arange
+from .ops.misuse import explain_all, explained
 from .storage import Storage
 from .tensor import Tensor
 
@@ -48,18 +49,26 @@ def is_storage(obj: Any) -> bool:
 
 def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
     """The dtype of an operation on two tensors or numbers."""
+    for value in (tensor1, tensor2):
+        if not isinstance(value, (Tensor, bool, int, float, complex)):
+            raise TypeError(f"result_type(): an argument must be Tensor or Number, not {type(value).__name__}")
     return dtypes.result_type(*(t.array if isinstance(t, Tensor) else t for t in (tensor1, tensor2)))
 
 
 def range(start: float = 0, end: float = 0, step: float = 1, **options: Any) -> Tensor:
     """Evenly spaced numbers of the default dtype from `start` to `end`, which is one of them."""
-    warnings.warn("torch.range includes its end and is deprecated; write torch.arange", UserWarning, stacklevel=2)
+    warnings.warn("torch.range includes its end and is deprecated; write torch.arange", UserWarning, stacklevel=3)
     options.setdefault("dtype", dtypes.get_default_dtype())
     count = int((end - start) / step) + 1
     return arange(count, **options) * step + start
 
 
+# in `dtypes` they are called at every promotion
+can_cast, promote_types = explained(dtypes.can_cast), explained(dtypes.promote_types)
+explain_all(globals())
+
 __all__ = [
+    "can_cast",
     "detach",
     "detach_",
     "get_device",
@@ -67,6 +76,7 @@ __all__ = [
     "is_signed",
     "is_storage",
     "numel",
+    "promote_types",
     "range",
     "result_type",
 ]

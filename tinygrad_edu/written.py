@@ -19,7 +19,7 @@ from .autograd.graph import tick
 from .autograd.modes import recording
 from .call import general, show, watched
 from .plan import OPS, OpNode
-from .promotion import settle
+from .promotion import AUTOCAST, autocast, casting, settle
 from .tensor import Tensor, new
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ def caller(op: Op) -> Callable:
 
     def call(*args: Any, **options: Any) -> Any:
         into = options.pop("out", None) if options else None
-        return general(op, op.bind(args, options), into)
+        values = op.bind(args, options)
+        return general(op, autocast(op, values) if casting else values, into)
 
     return call
 
@@ -51,6 +52,7 @@ def written_out(op: Op, otherwise: Callable = general) -> Callable:
     names |= {"MISSING": MISSING, "FLOATS": FLOATS, "Tensor": Tensor, "ndarray": np.ndarray, "new": new, "op": op}
     names |= {"run": op.run, "plans": op.plans, "recording": recording, "OpNode": OpNode, "tick": tick, "show": show}
     names |= {"settle": settle, "watched": watched, "otherwise": otherwise, "again": _again}
+    names |= {"casting": casting, "autocast": autocast}
 
     def write(args: tuple, options: dict[str, Any]) -> Any:
         source = _source(op)
@@ -81,6 +83,7 @@ def _again(op: Op, values: Sequence[Any], options: dict[str, Any], otherwise: Ca
     into = options.pop("out", None)
     given = {name: v for name, v in zip(op.names, values, strict=True) if v is not MISSING}
     bound = op.bind((), given | options)
+    bound = autocast(op, bound) if casting else bound
     return otherwise(op, bound) if into is None else general(op, bound, into)
 
 
@@ -102,6 +105,11 @@ def _source(op: Op) -> str:
         f"def call({', '.join(parameters)}, **keywords):",
         f"    if {unusual}:",
         f"        return again(op, ({everything},), keywords, otherwise)",
+        *(
+            ["    if casting:", f"        return otherwise(op, autocast(op, ({everything},)))"]
+            if op.name in AUTOCAST
+            else []
+        ),
         f"    if not isinstance({first}, Tensor):",
         f"        if type({first}) is ndarray{constant}:",
         f"            return run({everything}){only}",

@@ -11,6 +11,8 @@ import tinygrad_edu as torch
 from tinygrad_edu import nn
 optional = {"graphviz", "pygraphviz", "matplotlib", "cupy", "safetensors", "mpi4py", "torch", "IPython", "PIL"}
 assert not optional & {name.partition(".")[0] for name in sys.modules}
+from pathlib import Path
+assert (Path(torch.__file__).parent / "py.typed").exists()  # editors and type checkers may rely on the annotations
 x = torch.randn(8, 4)
 nn.functional.cross_entropy(nn.Linear(4, 3)(x), torch.arange(8) % 3).backward()
 PYTHON

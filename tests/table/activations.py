@@ -45,6 +45,12 @@ entry(
     lambda r: call(r(300, 256), r.off_zero(300, 256)),
     expect=lambda x, out: np.where(out > 0, x, 0),
 )
+entry(
+    "tied",
+    lambda r: call(r(3, 4), r(2)),
+    lambda r: call(r(), r(0, 3)),
+    expect=lambda x, to: x,
+)
 unary("relu", _each(lambda v: v if v > 0 else 0.0), "off_zero")
 _kinked("leaky_relu", _each(lambda v, s=0.01: v if v > 0 else s * v), (), (0.3,), (2.0,), (-0.5,), kinks=(0,))
 _kinked("hardtanh", _each(lambda v, a=-1, b=1: min(max(v, a), b)), (), (-3.0, 2.0), kinks=(-3, -1, 1, 2))

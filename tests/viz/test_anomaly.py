@@ -189,6 +189,12 @@ def test_a_picture_with_the_culprit_in_red() -> None:
     assert "nan at [1]" in error.graph.describe()
 
 
+def test_the_picture_has_the_types_of_the_program() -> None:
+    x = leaf(1, -2).detach().float().requires_grad_()
+    error = raised(lambda: ((x * 2).log() + 1).sum())
+    assert "float32" in error.graph.describe() and "float64" not in error.graph.describe()
+
+
 def test_the_mode_is_seen_through_another_observer() -> None:
     from tinygrad_edu.viz import Recording
 

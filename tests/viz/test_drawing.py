@@ -169,8 +169,9 @@ def test_dot_on_the_path_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyP
     fake_dot(tmp_path, 'echo "asked for $1: $(cat)"')
     assert rendered("digraph { a }", "svg") == b"asked for -Tsvg: digraph { a }\n"
     fake_dot(tmp_path, "echo no such font >&2; exit 3")
-    with pytest.raises(RuntimeError, match="no such font"):
+    with pytest.raises(NoRenderer, match="could not draw the picture: no such font"):
         rendered("digraph { a }", "svg")
+    assert "no such font" in (neuron()._repr_html_() or "")
 
 
 @draws

@@ -180,6 +180,69 @@ def test_optimizers_and_parameters() -> None:
     only(found, "optimizer without gradients", "step", "the model was made anew after the optimizer")
 
 
+def test_a_whole_module_in_no_optimizer() -> None:
+    encoder, head = nn.Linear(4, 4), net()
+    optimizer = optim.SGD(head.parameters(), lr=0.05)
+    found = run(head, lambda m, rows: F.cross_entropy(m(encoder(X[rows])), Y[rows]), optimizer)
+    only(found, "parameters not in the optimizer", "step", "Linear gets gradients", "none of its 2 parameters")
+    for p in encoder.parameters():
+        p.requires_grad_(False)
+    assert not run(head, lambda m, rows: F.cross_entropy(m(encoder(X[rows])), Y[rows]), optimizer)
+
+
+def test_modules_of_two_optimizers_that_take_turns() -> None:
+    """As in adversarial training: the gradients of one are there while the other steps, and the run ends early."""
+    maker, judge = net(out=4), net(out=1)
+    optimizers = [optim.Adam(m.parameters(), lr=0.01) for m in (maker, judge)]
+    with Linter() as linter:
+        judge(maker(X)).mean().backward()
+        optimizers[0].step()
+    assert "parameters not in the optimizer" not in linter.findings.kinds
+
+
+def test_parameters_that_the_program_moves_by_itself() -> None:
+    model, other = net(), net()
+    optimizer = optim.SGD(model.parameters(), lr=0.05)
+    with Linter() as linter:
+        for _ in range(3):
+            optimizer.zero_grad()
+            (classes(model, slice(32)) + classes(other, slice(32))).backward()
+            optimizer.step()
+            with tg.no_grad():
+                for p in other.parameters():
+                    p -= 0.05 * p.grad
+                    p.grad = None
+    assert not linter.findings
+
+
+def test_no_step() -> None:
+    model = net()
+    optimizer = optim.SGD(model.parameters(), lr=0.05)
+    for count, kinds in ((2, set()), (5, {"no step"})):
+        with Linter() as linter:
+            for _ in range(count):
+                optimizer.zero_grad()
+                classes(model, slice(32)).backward()
+        assert linter.findings.kinds == kinds
+    assert "backward() has run 5 times, and SGD.step() not once: write optimizer.step()" in str(linter.findings)
+    assert not lint(model, lambda: classes(model, slice(32)))  # one look is no training
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the run diverges and overflows
+@pytest.mark.parametrize(
+    ("lr", "kinds"), [(300.0, {"learning rate too high"}), (1e-8, {"learning rate too low"}), (0.05, set())]
+)
+def test_the_learning_rate_of_a_few_steps(lr: float, kinds: set) -> None:
+    model = net()
+    optimizer = optim.SGD(model.parameters(), lr=lr)
+    with Linter() as linter:
+        for i in range(4):
+            optimizer.zero_grad()
+            classes(model, slice(20 * i, 20 * i + 20)).backward()
+            optimizer.step()
+    assert {k for k in linter.findings.kinds if "learning rate" in k} == kinds
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the run diverges and overflows
 @pytest.mark.parametrize(("kind", "lr"), [(optim.Adam, 3.0), (optim.SGD, 100.0)])
 def test_learning_rate_too_high(kind: type, lr: float) -> None:

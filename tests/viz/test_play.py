@@ -253,6 +253,108 @@ def test_the_same_graph_gives_the_same_bytes(name: str) -> None:
     assert page == file.read_text(encoding="utf-8"), f"the page has changed: look at it, then WRITE_GOLDEN=1 {__file__}"
 
 
+def diamond() -> Play:
+    x = halves(3)
+    left, right = x * 2, x + 1
+    loss = (left * right + left).sum()
+    return play(loss)
+
+
+def shared_layer() -> Play:
+    W, h = halves(2, 2), torch.tensor([[1.0, -0.5]])
+    for _ in range(4):
+        h = (h @ W).relu()
+    loss = h.sum()
+    return play(loss)
+
+
+def several_results() -> Play:
+    x = halves(6)
+    first, second, _ = x.split(2)
+    loss = (first * second).sum() + x.view(2, 3).max(1)[0].sum()
+    return play(loss)
+
+
+def joined() -> Play:
+    a, b = halves(2, 2), halves(3, 2)
+    loss = (torch.cat([a, b, a]) * 2).sum() + torch.stack([a, a]).mean()
+    return play(loss)
+
+
+def broadcast() -> Play:
+    row, column, number = halves(3), halves(2, 1), torch.tensor(0.5, requires_grad=True)
+    loss = ((row + column) * number).sum()
+    return play(loss)
+
+
+def indexed() -> Play:
+    table = halves(5, 2)
+    loss = (table[torch.tensor([0, 3, 3])] * table[1]).sum()
+    return play(loss)
+
+
+def in_place() -> Play:
+    x = halves(4)
+    y = x * 2
+    y[1:3] += 1
+    y.mul_(x.detach())
+    loss = y.sum()
+    return play(loss)
+
+
+def without_numbers() -> Play:
+    x = torch.tensor([0.0, 1.0, -1.0], requires_grad=True)
+    loss = (1 / x + torch.zeros(0, 3).sum()).sum()
+    return play(loss)
+
+
+def turned() -> Play:
+    x = halves(2, 3)
+    loss = (x.t().flip(0) * x.permute(1, 0).reshape(3, 2).unsqueeze(0).expand(2, 3, 2)).sum()
+    return play(loss)
+
+
+def two_paths() -> Play:
+    a, b = halves(2), halves(2)
+    loss = (a * b).sum() + (a.detach() * b).sum() + a.pow(2)[0]
+    return play(loss)
+
+
+def halves(*shape: int) -> torch.Tensor:
+    """Numbers that are exact in binary."""
+    return ((torch.arange(float(np.prod(shape))) % 7 - 3).reshape(shape) / 2).requires_grad_()
+
+
+PLAYED = [
+    *(diamond, shared_layer, several_results, joined, broadcast, indexed),
+    *(in_place, without_numbers, turned, two_paths),
+]
+
+
+def parts_of(page: str) -> tuple[str, str]:
+    """A page without its data, and the data."""
+    before, mark, rest = page.partition('<script type="application/json" id="data">')
+    data, end, after = rest.partition("</script>")
+    return before + mark + end + after, data
+
+
+@pytest.mark.parametrize("make", PLAYED, ids=lambda f: f.__name__)
+def test_what_is_around_the_data_is_the_same_on_every_page_and_the_data_is_the_golden_one(make) -> None:
+    """Together they are every byte: what is around the data is held by the golden page of the expression."""
+    around, data = parts_of(make().page)
+    (loss,) = small_loss()[1:]
+    assert around == parts_of(play(loss).page)[0]
+    file = GOLDEN / "play_data.json"
+    golden = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    if os.environ.get("WRITE_GOLDEN"):
+        golden[make.__name__] = json.loads(data)
+        lines = [f"{json.dumps(name)}: {json.dumps(golden[name], ensure_ascii=False)}" for name in sorted(golden)]
+        file.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    assert json.loads(data) == golden[make.__name__], (
+        f"the page has changed: look at it, then WRITE_GOLDEN=1 {__file__}"
+    )
+
+
 def test_the_page_stands_alone() -> None:
     page = play(small_loss()[1]).page
     assert not re.search(r"(src|href)\s*=|@import|url\((?!#)|fetch\(|XMLHttpRequest|import\(|<link", page)

@@ -121,6 +121,12 @@ def test_shared_parameters_are_counted_once() -> None:
     assert "9, each counted once" in str(table)
 
 
+def test_of_a_batch_that_shows_a_part_of_the_data_only_the_batch_is_counted() -> None:
+    data, model = torch.rand(10_000, 3), nn.Linear(3, 4)
+    table = viz.summary(model, data[:2])
+    assert table.kept_bytes == viz.summary(model, data[:2].clone()).kept_bytes == 2 * 3 * 4
+
+
 def test_frozen_models_are_counted_too() -> None:
     net = nn.Linear(3, 4).requires_grad_(False)
     table = viz.summary(net, (5, 3))

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from .graph import Node, walk
+from .graph import Node
 
 
 class Companion(Protocol):
@@ -28,10 +28,9 @@ def accompany(companion: Companion) -> None:
     _companions[_numbers()] = companion
 
 
-def walk_in_company(roots: Sequence[tuple[Node, Any]], create_graph: bool, retain_graph: bool) -> None:
-    """Walk back, with those who go along; the oldest of them comes first."""
-    with _together([node for node, _ in roots]) if _companions else _nobody:
-        walk(roots, create_graph=create_graph, retain_graph=retain_graph)
+def company(roots: Sequence[tuple[Node, Any]]) -> contextlib.AbstractContextManager:
+    """The time of a walk, with those who go along; the oldest of them comes first."""
+    return _together([node for node, _ in roots]) if _companions else _nobody
 
 
 @contextlib.contextmanager

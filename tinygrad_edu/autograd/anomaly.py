@@ -13,7 +13,7 @@ import numpy as np
 
 from .first_nan import AnomalyError, Birth, backward_error, blown_up, forward_error, is_float, matters, short_name
 from .graph import Node, Several
-from .modes import observer, recording, set_recording
+from .modes import observer, watch
 from .places import PACKAGE, Line, own_code, walk_now, where
 
 __all__ = [
@@ -73,7 +73,7 @@ class Anomaly:
             return
         birth = getattr(node, "birth", None)
         if birth is not None and matters(birth, g):
-            raise forward_error(node, birth)
+            raise forward_error(node, birth, g)
         for edge, gx in results:
             array = getattr(gx, "array", gx)
             if isinstance(array, Several) or np.isfinite(array).all():
@@ -100,15 +100,13 @@ class set_detect_anomaly:
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         found = observer.get()
         outer = found.outer if isinstance(found, Anomaly) else found
-        self.observer = observer.set(Anomaly(check_nan, outer) if mode else outer)
-        self.recording = set_recording(bool(recording.get()))
+        self.end = watch(Anomaly(check_nan, outer) if mode else outer)
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *error: object) -> None:
-        recording.reset(self.recording)
-        observer.reset(self.observer)
+        self.end()
 
 
 class detect_anomaly:

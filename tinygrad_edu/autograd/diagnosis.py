@@ -279,6 +279,13 @@ def _incomplete(a: np.ndarray, n: np.ndarray, lead: int) -> str:
                 f"a missing sum over the broadcast axis {d}: the input is used at all {a.shape[d]} places along it, "
                 f"but only the gradient from place {kept} arrives; .sum({d})?"
             )
+    outputs = tuple(range(lead))
+    lost, got = missing.any(outputs), (right & (np.abs(n) > limit)).any(outputs)
+    if not (lost & got).any():
+        return (
+            f"no gradient where there is one: of {int(lost.sum())} of the {lost.size} elements nothing arrives, the others "
+            "are right; a mask or a condition that the function has not?"
+        )
     return (
         f"missing accumulation: only {arrived} of the {ways} contributions arrive; where an element is used several "
         "times (a repeated index, two uses of the input) its gradients must be added, not written over"

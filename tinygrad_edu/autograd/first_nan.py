@@ -27,14 +27,15 @@ HINTS = {
 class AnomalyError(RuntimeError):
     """NaN, at the place where it began.
 
-    `node` is the operation, `line` the user's line, `index` the element, `top` the node at which it was noticed;
-    `graph` is a picture of what lies around it.
+    `node` is the operation, `line` the user's line, `index` the element, `top` the node at which it was noticed,
+    `dtype` that of the values there; `graph` is a picture of what lies around it.
     """
 
     node: Node
     line: Line | None
     index: tuple[int, ...]
     top: Node
+    dtype: np.dtype
 
     @property
     def graph(self) -> Any:
@@ -86,7 +87,7 @@ def matters(birth: Birth, g: Any) -> bool:
     return False
 
 
-def forward_error(node: Node, birth: Birth) -> AnomalyError:
+def forward_error(node: Node, birth: Birth, g: Any) -> AnomalyError:
     """The error for a value that is NaN: the place where the first of those that led to it was born."""
     culprit, birth = _first_birth(node, birth)
     name, mask = short_name(culprit), birth.masks[birth.result]
@@ -101,7 +102,7 @@ def forward_error(node: Node, birth: Birth) -> AnomalyError:
         lines.append(f"  write instead: {HINTS[name]}")
     elif birth.inherited:
         lines.append("  look: at the data (torch.isnan(x).any()), or at the step before (a learning rate too high?)")
-    return _error(lines, culprit, birth.index, node)
+    return _error(lines, culprit, birth.index, (node, g))
 
 
 def backward_error(node: Node, g: Any, edge: Node, array: Any) -> AnomalyError:
@@ -128,13 +129,13 @@ def backward_error(node: Node, g: Any, edge: Node, array: Any) -> AnomalyError:
     if source is not None:
         name = source[0]
         lines.append(f"  the infinite gradient that came to it was born in {name}, from: {source[1]}")
-    roots = [root for root, _ in walk_now().get("roots", [])]
-    lines += _slice(roots[0] if roots else node, node, "nan in the gradient")
+    top = (*walk_now().get("roots", []), (node, g))[0]
+    lines += _slice(top[0], node, "nan in the gradient")
     if birth is not None:
         lines.append(f"  write instead: mask before the operation, {short_name(node)}(torch.where(mask, x, 1.0))")
     elif name in HINTS:
         lines.append(f"  write instead: {HINTS[name]}")
-    return _error(lines, node, index, roots[0] if roots else node)
+    return _error(lines, node, index, top)
 
 
 def blown_up(node: Node, g: Any) -> tuple[str, Line | None] | None:
@@ -144,9 +145,12 @@ def blown_up(node: Node, g: Any) -> tuple[str, Line | None] | None:
     return getattr(node, "blown_up", None) if infinite else None
 
 
-def _error(lines: list[str], node: Node, index: tuple[int, ...], top: Node) -> AnomalyError:
+def _error(lines: list[str], node: Node, index: tuple[int, ...], top: tuple[Node, Any]) -> AnomalyError:
+    """The error; with the node at which it was noticed goes the gradient that was there."""
     error = AnomalyError("\n".join(lines))
-    error.node, error.line, error.index, error.top = node, node.trace, index, top
+    error.node, error.line, error.index, (error.top, g) = node, node.trace, index, top
+    g = next(iter(g.values())) if isinstance(g, Several) else g
+    error.dtype = getattr(g, "array", g).dtype
     return error
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
+from ..errors import translated
 from .modes import observer, recording, set_recording
 
 tick = itertools.count(1).__next__  # one clock for the creation of nodes and for writes into memory
@@ -68,17 +69,18 @@ class Node:
 
 
 class Hooks:
-    """What is called around one node: on its tensor's gradient, before the node, after the node.
+    """What is called around one node: on its tensor's gradient, before the node, after the node, after a leaf has added.
 
     The callables take and return gradients in the form the walk uses; who registers one adapts it.
     """
 
-    __slots__ = ("after", "before", "retain", "tensor")
+    __slots__ = ("accumulated", "after", "before", "retain", "tensor")
 
     def __init__(self) -> None:
         self.tensor: dict[int, Callable] = {}
         self.before: dict[int, Callable] = {}
         self.after: dict[int, Callable] = {}
+        self.accumulated: dict[int, Callable] = {}  # of a leaf: they are told, and do not see the gradient
         self.retain: Callable | None = None  # stores `grad` on a tensor that is not a leaf, after all others
 
     def on_arrival(self, g: Any) -> Any:
@@ -193,7 +195,7 @@ def walk(
             hooks = node.hooks
             if hooks is not None:
                 g = hooks.on_arrival(g)
-                if node.takes and not create_graph:
+                if node.takes and not create_graph and (hooks.tensor or hooks.before or hooks.after):
                     g = g.copy()  # a hook has seen it, or has given it
             if useful is not None:
                 if node in wanted:
@@ -219,6 +221,8 @@ def walk(
                 else:
                     arrived[edge] = other + gx
                     summed.add(edge)
+    except MemoryError as error:
+        raise translated(node.name(), [], error) from error
     finally:
         recording.reset(mode)
     return found

@@ -19,6 +19,17 @@ def set_recording(on: bool) -> Any:
     return recording.set((observer.get() or True) if on else False)
 
 
+def watch(who: Any) -> Callable[[], None]:
+    """Have an observer hear of what this thread does, or nobody; the answer ends that."""
+    before, mode = observer.set(who), set_recording(bool(recording.get()))
+
+    def end() -> None:
+        recording.reset(mode)
+        observer.reset(before)
+
+    return end
+
+
 class _Mode:
     """Sets the recording mode: for a `with` block, for a decorated function, or for each step of a generator."""
 

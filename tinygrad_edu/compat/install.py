@@ -212,4 +212,7 @@ class _Start:
 
 def _prepared(name: str) -> dict:
     """What a spawned process is told first."""
-    return {ROOT: _Start(), **_preparation(name)}
+    told = {ROOT: _Start(), **_preparation(name)}
+    if name == "ignore":  # a fork server asks, which would read the program's file with nothing installed
+        told.pop("init_main_from_path", None)
+    return told

@@ -10,6 +10,7 @@ from typing import Any
 from .. import linalg
 from ..autograd.modes import no_grad
 from ..ops import diag
+from ..ops.misuse import explain_all
 from ..random import Generator, randperm
 from ..tensor import Tensor
 
@@ -70,7 +71,7 @@ def trunc_normal_(
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
             "The distribution of values may be incorrect.",
-            stacklevel=2,
+            stacklevel=3,
         )
     inside = (math.erf((b - mean) / std / math.sqrt(2)) - math.erf((a - mean) / std / math.sqrt(2))) / 2
     peak = min(max(mean, a), b)
@@ -218,7 +219,7 @@ def kaiming_normal_(
 def _empty(tensor: Tensor) -> bool:
     if tensor.numel():
         return False
-    warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
+    warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=4)
     return True
 
 
@@ -264,7 +265,7 @@ def _former(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     def former(*args: Any, **kwargs: Any) -> Tensor:
         text = f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`."
-        warnings.warn(text, FutureWarning, stacklevel=2)
+        warnings.warn(text, FutureWarning, stacklevel=3)
         return function(*args, **kwargs)
 
     former.__name__ = old
@@ -277,3 +278,6 @@ eye, dirac = _former(eye_), _former(dirac_)
 xavier_uniform, xavier_normal = _former(xavier_uniform_), _former(xavier_normal_)
 kaiming_uniform, kaiming_normal = _former(kaiming_uniform_), _former(kaiming_normal_)
 orthogonal, sparse = _former(orthogonal_), _former(sparse_)
+
+
+explain_all(globals())

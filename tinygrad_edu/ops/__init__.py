@@ -57,6 +57,7 @@ from . import (
     trigonometry,
 )
 from .faces import numpy_names
+from .misuse import explained
 
 # easy before difficult; a file imports only from those before it
 FAMILIES: tuple[ModuleType, ...] = (
@@ -97,13 +98,15 @@ def public(family: ModuleType) -> dict[str, Any]:
 
 
 def faces(family: ModuleType) -> dict[str, Any]:
-    """The composed functions of a family that take `dim`, understanding NumPy's `axis` as operations do."""
+    """The composed functions of a family, which explain their failures; those that take `dim` understand NumPy's `axis`
+    as operations do."""
     found: dict[FunctionType, Any] = {}  # one face for all names of a function
     functions = public(family)
     for function in functions.values():
-        code = inspect.unwrap(function).__code__
-        if not hasattr(function, "op") and "dim" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
-            found[function] = numpy_names(function)
+        if not hasattr(function, "op"):
+            code = inspect.unwrap(function).__code__
+            dims = "dim" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+            found[function] = explained(function, numpy_names if dims else None)
     return {name: found[function] for name, function in functions.items() if function in found}
 
 
@@ -117,7 +120,7 @@ def bind() -> None:
         for name in functions.get("INPLACE", "").split():
             setattr(Tensor, name + "_", inplace(functions[name]))
             if name + "_" in IN_PLACE_FUNCTIONS:
-                functions[name + "_"] = getattr(Tensor, name + "_")
+                functions[name + "_"] = explained(getattr(Tensor, name + "_"))
         for name, function in functions.get("OPERATORS", {}).items():
             setattr(Tensor, name, function)
 

@@ -14,9 +14,10 @@ from .. import devices
 from ..errors import message
 from ..op import op
 from ..tensor import Tensor
+from .arguments import blank
 from .complexes import abs
 from .joining import chunk
-from .operands import refuse, zero
+from .operands import plain_numbers, refuse, zero
 from .pieces import in_pieces
 from .pointwise import _where, exp, sigmoid
 from .rounding import _clamp
@@ -51,8 +52,16 @@ def _gate(x, out):
 
 
 @op
+def _tied(x, to):
+    """x, as if it depended on `to`: so a second derivative of what is linear in pieces is 0, and no error."""
+    return x
+
+
+@op
 def _leaky_relu(x, negative_slope=0.01):
     """x above 0, negative_slope * x below"""
+    plain_numbers("leaky_relu", negative_slope)
+    refuse("biuc", "leaky_relu", x)
     return (np.maximum if negative_slope <= 1 else np.minimum)(x, x * negative_slope)
 
 
@@ -60,15 +69,17 @@ def _leaky_relu_grad(g, x, negative_slope):
     return _gate(g, x) * (1 - negative_slope) + g * negative_slope
 
 
-@op
+@op(tied=True)
 def _prelu(x, weight):
     """x above 0, weight * x below; the weight broadcasts"""
     return np.maximum(x, 0) + weight * np.minimum(x, 0)
 
 
-@op
+@op(tied=True)
 def _hardtanh(x, min_val=-1.0, max_val=1.0):
     """x between min_val and max_val, these beyond"""
+    plain_numbers("hardtanh", min_val, max_val)
+    refuse("c", "hardtanh", x)
     if x.dtype.kind in "iu":
         min_val, max_val = int(min_val), int(max_val)
     return np.minimum(np.maximum(x, min_val), max_val)
@@ -78,39 +89,47 @@ def _hardtanh_grad(g, x, min_val, max_val):
     return g * ((x > min_val) & (x < max_val))
 
 
-@op
+@op(tied=True)
 def _hardsigmoid(x):
     """x / 6 + 1/2 between 0 and 1"""
+    refuse("biuc", "hardsigmoid", x)
     return np.minimum(np.maximum(x + 3, 0), 6) / 6
 
 
 @op
 def _hardswish(x):
     """x times its hardsigmoid"""
+    refuse("biuc", "hardswish", x)
     return x * np.minimum(np.maximum(x + 3, 0), 6) / 6
 
 
-@op
+@op(tied=True)
 def threshold(x, threshold, value):
     """x above the threshold, value elsewhere"""
+    plain_numbers("threshold", threshold, value)
+    refuse("bc", "threshold", x)
     return np.where(x <= threshold, value, x)
 
 
-@op
+@op(tied=True)
 def hardshrink(x, lambd=0.5):
     """x where it is farther than lambd from 0, else 0"""
-    refuse("biu", "hardshrink", x)
+    plain_numbers("hardshrink", lambd)
+    refuse("biuc", "hardshrink", x)
     return x * ((x > lambd) | (x < -lambd))
 
 
-@op
+@op(tied=True)
 def _softshrink(x, lambd=0.5):
     """x moved by lambd towards 0, but not across"""
+    plain_numbers("softshrink", lambd)
+    refuse("biuc", "softshrink", x)
     return x - np.minimum(np.maximum(x, -lambd), lambd)
 
 
 relu.grad(x=lambda g, out: _gate(g, out))
 _gate.grad(x=lambda g, out: _gate(g, out), out=zero)
+_tied.grad(x=lambda g: g, to=lambda g, to_shape: blank(g, to_shape))
 _leaky_relu.grad(x=_leaky_relu_grad)
 _prelu.grad(x=lambda g, x, weight: _where(x > 0, g, g * weight), weight=lambda g, x: g * _clamp(x, None, 0))
 _hardtanh.grad(x=_hardtanh_grad)
@@ -126,7 +145,8 @@ _softshrink.grad(x=lambda g, x, lambd: g * ((x > lambd) | (x < -lambd)))
 @op
 def _elu(x, alpha=1.0, scale=1.0, input_scale=1.0):
     """scale * x above 0, scale * alpha * (exp(input_scale * x) - 1) below: elu, selu and celu"""
-    refuse("biu", "elu", x)
+    plain_numbers("elu", alpha, scale, input_scale)
+    refuse("biuc", "elu", x)
     above, below = np.maximum(x, 0), np.expm1(np.minimum(x, 0) * input_scale)
     return (above + below * alpha) * scale
 
@@ -140,7 +160,8 @@ def _elu_grad(g, x, alpha, scale, input_scale):
 @op
 def _softplus(x, beta=1.0, threshold=20.0):
     """log(1 + exp(beta * x)) / beta, and x itself where beta * x is above the threshold"""
-    refuse("biu", "softplus", x)
+    plain_numbers("softplus", beta, threshold)
+    refuse("biuc", "softplus", x)
     z = x * beta
     smooth = (np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))) / beta
     return np.where(z > threshold, x, smooth)

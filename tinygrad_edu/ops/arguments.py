@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import devices, dtypes
-from ..errors import describe
-from ..holder import dimension_out_of_range
+from ..errors import describe, must_be_tensor, no_dimension
 from ..tensor import Tensor, wrap
 
 
@@ -47,7 +46,7 @@ def wrapped(dim: int, ndim: int) -> int:
     """A dimension counted from the front; a number may be asked for its dimension 0 or -1."""
     bound = max(ndim, 1)
     if not -bound <= dim < bound:
-        raise IndexError(dimension_out_of_range(dim, ndim))
+        raise IndexError(no_dimension(dim, ndim))
     return dim % bound
 
 
@@ -63,7 +62,7 @@ def wrapped_all(dims: Any, ndim: int, what: str) -> tuple[int, ...]:
 def need_tensor(value: Any, what: str, name: str = "input") -> Tensor:
     """`value`, which must be a tensor."""
     if not isinstance(value, Tensor):
-        raise TypeError(f"{what}(): argument '{name}' must be Tensor, not {type(value).__name__}")
+        raise TypeError(must_be_tensor(what, name, value))
     return value
 
 

@@ -200,7 +200,7 @@ def equal(input, other):
 
 def is_nonzero(input):
     """Whether the only element is other than 0."""
-    return bool(input)
+    return bool(need_tensor(input, "is_nonzero"))
 
 
 def is_floating_point(input):

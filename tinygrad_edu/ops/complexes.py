@@ -153,6 +153,7 @@ def polar(abs, angle, *, out=None):
 
 def is_conj(input):
     """Whether a conjugate is only marked: never here."""
+    need_tensor(input, "is_conj")
     return False
 
 

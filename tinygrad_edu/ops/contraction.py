@@ -81,7 +81,8 @@ def einsum(equation, *operands):
         for i, n in zip(term, x.shape, strict=True):
             if size.setdefault(i, n) != n and 1 not in (n, size[i]):
                 wrong = f"operands do not broadcast: index '{i}' has the lengths {size[i]} and {n}"
-                raise _error(f"{equation}, {', '.join(map(describe, operands))}", wrong)
+                instead = f"a letter of its own for each of these dimensions, or operands of equal length along '{i}'"
+                raise _error(f"{equation}, {', '.join(map(describe, operands))}", wrong, instead)
             size[i] = n if size[i] == 1 else size[i]
     product, of_product = None, ""
     for position, (term, x) in enumerate(zip(terms, operands, strict=True)):
@@ -102,8 +103,8 @@ def einsum(equation, *operands):
     return product.permute(order) if len(operands) == 1 else product
 
 
-def _error(call, wrong):
-    return RuntimeError(message(f"einsum({call})", wrong))
+def _error(call, wrong, instead):
+    return RuntimeError(message(f"einsum({call})", wrong, instead=instead))
 
 
 def _from_sublists(arguments):
@@ -124,17 +125,18 @@ def _parsed(equation, dims):
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
     if len(terms) != len(dims):
-        raise _error(equation, f"the equation has {len(terms)} operands but {len(dims)} were given")
+        wrong = f"the equation has {len(terms)} operands but {len(dims)} were given"
+        raise _error(equation, wrong, "an equation with one term for each tensor, separated by commas")
     hidden = ""
     for position, (term, ndim) in enumerate(zip(terms, dims, strict=True)):
         named = term.replace("...", "", 1)
         if not all(i.isascii() and i.isalpha() for i in named):
-            raise _error(equation, f"invalid subscript '{term}': letters and one '...' may stand here")
+            wrong = f"invalid subscript '{term}'"
+            raise _error(equation, wrong, "a letter for each dimension, and '...' once for those that have none")
         under = ndim - len(named)
         if under and (under < 0 or named == term):
-            raise _error(
-                equation, f"the number of subscripts in '{term}' does not match the number of dimensions, {ndim}"
-            )
+            wrong = f"the number of subscripts in '{term}' does not match the number of dimensions, {ndim}"
+            raise _error(equation, wrong, f"{ndim} letters for this tensor, or '...' for the dimensions without one")
         digits = "".join(chr(ord("0") + d) for d in reversed(range(under)))
         hidden = max(hidden, digits, key=len)
         terms[position] = term.replace("...", digits)
@@ -145,7 +147,8 @@ def _parsed(equation, dims):
         result = hidden + "".join(sorted(i for i in set(everything) - set(hidden) if everything.count(i) == 1))
     for i in result:
         if result.count(i) > 1 or not any(i in term for term in terms):
-            raise _error(equation, f"output subscript {i} must come once in the result and be one of an operand's")
+            wrong = f"output subscript {i} must come once in the result and be one of an operand's"
+            raise _error(equation, wrong, "after '->' each letter at most once, and only letters from before it")
     return tuple(terms), result
 
 
@@ -161,7 +164,7 @@ def _diagonals(x, term):
             second = term.index(i, first + 1)
             if x.shape[first] != x.shape[second]:
                 wrong = f"index '{i}' is repeated but the sizes do not match, {x.shape[first]} and {x.shape[second]}"
-                raise _error(describe(x), wrong)
+                raise _error(describe(x), wrong, "two different letters, or a square part for a diagonal")
             x, term = x.diagonal(0, first, second), _without(term, (first, second)) + i
     return x, term
 
@@ -204,8 +207,16 @@ def tensordot(a, b, dims=2):
 
 def bilinear(input1, input2, weight, bias=None):
     """A form of two inputs: outₒ = Σ input1ᵢ weightₒᵢⱼ input2ⱼ + biasₒ."""
+    if not input1.ndim or not input2.ndim or weight.ndim != 3:
+        wrong = f"two inputs with rows and a weight of 3 dimensions are needed, not {input1.ndim}D, {input2.ndim}D, {weight.ndim}D"
+        raise RuntimeError(message("bilinear()", wrong))
     if input1.shape[:-1] != input2.shape[:-1]:
         wrong = f"the inputs' leading dimensions do not match: {list(input1.shape)} and {list(input2.shape)}"
-        raise RuntimeError(message("bilinear()", wrong))
+        raise RuntimeError(message("bilinear()", wrong, instead="two inputs of as many rows"))
+    for k, x in enumerate((input1, input2), 1):
+        if x.shape[-1] != weight.shape[k]:
+            wrong = f"input{k} size does not match weight size: got {x.shape[-1]} but expected {weight.shape[k]}"
+            sizes = f"{input1.shape[-1]}, {input2.shape[-1]}, {weight.shape[0]}"
+            raise RuntimeError(message("bilinear()", wrong, instead=f"nn.Bilinear({sizes})"))
     out = einsum("...i,oij,...j->...o", input1, weight, input2)
     return out if bias is None else out + bias

@@ -12,8 +12,9 @@ from ..errors import describe, message, mismatch
 from ..inplace import assign, check_writable
 from ..op import cast, op
 from ..tensor import Tensor, wrap
-from .arguments import blank, fitting, positive, sizes
+from .arguments import blank, fitting, need_tensor, positive, sizes
 from .making import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
+from .operands import plain_numbers
 from .shape import _permute
 
 
@@ -72,7 +73,7 @@ def clone(input: Tensor, *, memory_format: memory_format | None = None) -> Tenso
     return _clone(input) if memory_format in KEEPING else _in_format(input, memory_format)
 
 
-def _contiguous_method(self: Tensor, memory_format: memory_format = contiguous_format) -> Tensor:
+def _contiguous_method(self: Tensor, *, memory_format: memory_format = contiguous_format) -> Tensor:
     """The tensor itself if its elements lie in memory in order, else a copy in which they do."""
     if memory_format is contiguous_format:
         return self if self.array.flags.c_contiguous else _contiguous(self)
@@ -87,12 +88,12 @@ def _moved(x: Tensor, device: Any, dtype: dtypes.dtype | None, copy: bool, order
     out = x
     if device is not None:
         where = devices.as_device(device)
-        if devices.move(x.array, where) is not x.array:
+        if not devices.lies_on(x.array, where):
             out = _to_device(out, where)
     if dtype is not None and dtype.numpy != out.array.dtype:
         out = cast(out, dtype)
     if order not in KEEPING:
-        return _contiguous_method(out, order)
+        return _contiguous_method(out, memory_format=order)
     return _clone(out) if copy and out is x else out
 
 
@@ -120,12 +121,15 @@ def _to(
             raise TypeError(f"to() received an invalid combination of arguments: {', '.join(map(describe, target))}")
     copy = rest[1] if len(rest) > 1 else copy
     if other is not None:
+        need_tensor(other, "to", "other")
         device, dtype = other.device, other.dtype
+    elif dtype is not None and not isinstance(dtype, dtypes.dtype):
+        dtype = _python_type(dtype)
     return _moved(self, device, dtype, copy, memory_format)
 
 
 def _python_type(value: Any) -> dtypes.dtype:
-    if value in dtypes.OF_PYTHON:
+    if isinstance(value, type) and value in dtypes.OF_PYTHON:
         return dtypes.OF_PYTHON[value]
     raise TypeError(f"to() takes a dtype, a device or a tensor, not {describe(value)}")
 
@@ -145,13 +149,14 @@ def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
 
 def _type_as(self: Tensor, other: Tensor) -> Tensor:
     """The tensor in the dtype and on the device of `other`."""
+    need_tensor(other, "type_as", "other")
     return _moved(self, other.device, other.dtype, False, None)
 
 
 def _converter(name: str, dtype: dtypes.dtype) -> Any:
     """`float()`, `long()` and so on."""
 
-    def method(self: Tensor, memory_format: memory_format | None = None) -> Tensor:
+    def method(self: Tensor, *, memory_format: memory_format | None = None) -> Tensor:
         return _moved(self, None, dtype, False, memory_format)
 
     method.__name__ = method.__qualname__ = name
@@ -159,7 +164,7 @@ def _converter(name: str, dtype: dtypes.dtype) -> Any:
     return method
 
 
-def _cpu(self: Tensor, memory_format: memory_format | None = None) -> Tensor:
+def _cpu(self: Tensor, *, memory_format: memory_format | None = None) -> Tensor:
     """The tensor in the computer's own memory."""
     return _moved(self, devices.CPU, None, False, memory_format)
 
@@ -182,6 +187,7 @@ def fill(input: Tensor, value: Any) -> Tensor:
                 f"fill only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions; write copy_"
             )
         return _fill(input, _moved(value, input.device, input.dtype, False, None))
+    plain_numbers("fill", value)
     return _fill(input, fitting(value, input.dtype))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import devices, dtypes
-from ..errors import describe
+from ..errors import describe, message
 from ..tensor import Tensor, wrap
 from .arguments import need_tensor, positive, sizes
 from .making import Options, made, number, preserve_format
@@ -53,6 +53,8 @@ def full(size: Sequence[int], fill_value: Any, **options: Unpack[Options]) -> Te
     if not isinstance(size, (tuple, list)):
         raise TypeError(f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}")
     shape, value = positive(sizes((size,)), "full"), number(fill_value)
+    if not isinstance(value, (bool, int, float, complex)):
+        raise TypeError(f"full(): argument 'fill_value' (position 2) must be Number, not {type(value).__name__}")
     return made("full", lambda xp, dtype: xp.full(shape, value, dtype), dtypes.as_dtype(type(value)), **options)
 
 
@@ -184,9 +186,8 @@ def arange(*limits: Any, **options: Any) -> Tensor:
     if not all(math.isfinite(v) for v in (start, end)):
         raise RuntimeError(f"arange: unsupported range: {start} -> {end}")
     if (end - start) * step < 0:
-        raise RuntimeError(
-            f"arange: upper bound and lower bound inconsistent with step sign: {start} -> {end} by {step}"
-        )
+        wrong = f"upper bound and lower bound inconsistent with step sign: {start} -> {end} by {step}"
+        raise RuntimeError(message("arange", wrong, instead=f"arange({start}, {end}, {-step})"))
     whole = all(isinstance(v, int) for v in (start, end, step))
     count = -((start - end) // step) if whole else math.ceil((end - start) / step)
 
@@ -338,7 +339,8 @@ def _array(data: Any) -> Any:
             raise RuntimeError(f"tensor: Could not infer dtype of {type(strange[0]).__name__}")
         raise ValueError("tensor: Overflow when unpacking long long; an element does not fit into int64")
     if array.dtype not in dtypes.OF_NUMPY:
-        raise TypeError(f"new(): invalid data type '{array.dtype.type.__name__}'")
+        wrong = f"too many dimensions '{array.dtype.type.__name__.strip('_')}'"
+        raise ValueError(message("tensor", wrong, instead="numbers: of words, their positions in a vocabulary"))
     return array
 
 
@@ -360,7 +362,7 @@ def _ragged(data: Any, dim: int) -> str:
     for row in data:
         if not isinstance(row, (list, tuple)) or len(row) != len(data[0]):
             got = len(row) if isinstance(row, (list, tuple)) else "a number"
-            return f"expected sequence of length {len(data[0])} at dim {dim + 1} (got {got})"
+            return f"expected sequence of length {len(data[0])} at dim {dim + 1} (got {got}); write nn.utils.rnn.pad_sequence([tensor(row) ...])"
     return next((text for row in data if (text := _ragged(row, dim + 1))), "")
 
 

@@ -24,7 +24,10 @@ from .movement import _tril, _triu
 from .shape import mT, unsqueeze
 
 Svd = named("svd", "U S V")
-INDEFINITE = "The factorization could not be completed because the input is not positive-definite"
+INDEFINITE = (
+    "The factorization could not be completed because the input is not positive-definite",
+    "x + 1e-6 * eye(n) where rounding has made it so, or linalg.ldl_factor(x)",
+)
 DIVERGED = "The algorithm failed to converge: the input has too many repeated values, or is not finite"
 
 
@@ -185,7 +188,7 @@ def ormqr(
 
 def _check_reflections(name, vectors, tau):
     lapack.check_matrices(name, vectors)
-    if tau.shape[:-1] != vectors.shape[:-2] or tau.shape[-1] > min(vectors.shape[-2:]):
+    if not tau.ndim or tau.shape[:-1] != vectors.shape[:-2] or tau.shape[-1] > min(vectors.shape[-2:]):
         wrong = f"the numbers tau, {list(tau.shape)}, do not fit the vectors in input, {list(vectors.shape)}"
         raise RuntimeError(message(name, f"{wrong}: one is needed for each reflection, at most one a row or column"))
 

@@ -73,8 +73,9 @@ def _embedding_bag(weight, index, bag, count, mode, factors=None, by_frequency=F
         return _bag_max(rows, bag, count)
     out = _sum_rows(rows if factors is None else rows * unsqueeze(factors, 1), bag, count)
     if mode == "mean":
-        sizes = np.maximum(np.bincount(bag.array, minlength=count), 1)[:, None]
-        out = out / wrap(sizes.astype(weight.array.dtype))
+        sizes = devices.zeros(count, weight.array.dtype, like=bag.array)
+        devices.scatter_add(sizes, bag.array, 1)
+        out = out / wrap(np.maximum(sizes, 1)[:, None])
     return out
 
 
@@ -98,6 +99,11 @@ def _bag_max(rows, bag, count):
 @op
 def _dropout(x, mask, scale):
     """x where the mask is True, times scale; 0 elsewhere."""
+    return _dropped(x, mask, scale)
+
+
+@devices.fused
+def _dropped(x, mask, scale):
     out = x * mask
     out *= scale
     return out
@@ -119,5 +125,5 @@ def _alpha_constants(p):
     return floor, scale, -scale * p * floor
 
 
-_dropout.grad(x=lambda g, mask, scale: g * mask * scale)
+_dropout.grad(x=lambda g, mask, scale: _dropout(g, mask, scale))
 _alpha_dropout.grad(x=lambda g, mask, p: g * mask * _alpha_constants(p)[1])

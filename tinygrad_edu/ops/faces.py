@@ -12,17 +12,11 @@ from ..call import store_one
 from ..tensor import Tensor
 
 
-def numpy_names(function: Callable) -> Callable:
+def numpy_names(options: dict[str, Any]) -> None:
     """Understand `axis=` for `dim=` and `keepdims=` for `keepdim=`, as operations do by themselves."""
-
-    @functools.wraps(function)
-    def call(*args: Any, **options: Any) -> Any:
-        for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
-            if theirs in options:
-                options[ours] = options.pop(theirs)
-        return function(*args, **options)
-
-    return call
+    for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
+        if theirs in options:
+            options[ours] = options.pop(theirs)
 
 
 def takes_out(function: Callable) -> Callable:
@@ -53,7 +47,7 @@ def former_order(*numbers: str) -> Callable:
                 named = dict(zip(numbers, given, strict=False))
                 write = ", ".join(["...", *(f"{name}={value}" for name, value in named.items())])
                 text = f"{function.__name__}: numbers before tensors are deprecated; write {function.__name__}({write})"
-                warnings.warn(text, UserWarning, stacklevel=2)
+                warnings.warn(text, UserWarning, stacklevel=3)
                 args, options = tuple(a for a in args if isinstance(a, Tensor)), options | named
             return function(*args, **options)
 

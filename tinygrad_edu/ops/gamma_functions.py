@@ -244,10 +244,15 @@ def zeta(input, other, *, out=None):
     return _zeta_function(*tensors(input, other), out=out)
 
 
+LARGEST_P = 10_000  # dimensions of `mvlgamma`, each of which is a term
+
+
 def mvlgamma(input, p, *, out=None):
     """The logarithm of the gamma function of `p` dimensions."""
     if p < 1:
         raise RuntimeError(f"mvlgamma: p has to be greater than or equal to 1, but got {p}")
+    if p > LARGEST_P:
+        raise RuntimeError(f"mvlgamma: p has to be at most {LARGEST_P}, but got {p}")
     total = lgamma(input - 0.0)
     for j in range(1, p):
         total = total + lgamma(input - j / 2)

@@ -92,7 +92,7 @@ def _share_memory_(self: Tensor) -> Tensor:
 
 
 def _pin_memory(self: Tensor, device: Any = None) -> Tensor:
-    """The tensor itself: copies to a GPU are plain ones."""
+    """The tensor itself: CuPy brings every copy to a GPU through pinned memory of its own."""
     return self
 
 

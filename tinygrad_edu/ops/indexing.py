@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..autograd.graph import recording
-from ..errors import describe, outside
+from ..errors import describe, message, outside
 from ..inplace import assign, check_writable
 from ..op import op
 from ..tensor import Tensor, wrap
@@ -145,7 +145,8 @@ def _parsed(x: Tensor, key: Any) -> tuple[tuple, list[Any]]:
         k.ndim if _is_mask(k) else 1 for k in keys if k is not None and k is not ... and not isinstance(k, bool)
     )
     if known > x.ndim:
-        raise IndexError(f"too many indices for tensor of dimension {x.ndim}: {known} were given")
+        wrong = f"too many indices for tensor of dimension {x.ndim}: {known} were given"
+        raise IndexError(message(f"indexing {describe(x)}", wrong, instead=f"at most {x.ndim} between the brackets"))
     basic: list[Any] = []
     indices: list[Any] = []
     dim = 0
@@ -192,13 +193,17 @@ def _readable(k: Any, x: Tensor) -> Any:
     if isinstance(k, (Tensor, np.ndarray, np.generic)) or devices.is_array(k):
         array = k.array if isinstance(k, Tensor) else np.asarray(k) if isinstance(k, np.generic) else k
         if array.dtype.kind not in "iub" or array.dtype.itemsize == 2:
-            raise IndexError(f"tensors used as indices must be long, int, byte or bool tensors, not {describe(k)}")
+            wrong = f"tensors used as indices must be long, int, byte or bool tensors, not {describe(k)}"
+            raise IndexError(message(f"indexing {describe(x)}", wrong, instead="index.long()"))
         if not array.ndim:
             return array.item()
+        if type(x.array) is np.ndarray and type(array) is not np.ndarray:
+            wrong = "indices should be either on cpu or on the same device as the indexed tensor (cpu)"
+            raise RuntimeError(message(f"indexing {describe(x)}", wrong, instead="index.cpu()"))
         return devices.move(array, x.device)
     if isinstance(k, str):
         raise TypeError("new(): invalid data type 'str'")
-    raise IndexError(NOT_AN_INDEX.format(type(k).__name__))
+    raise IndexError(NOT_AN_INDEX.format(type(k).__name__) + ("; write int(i)" if isinstance(k, float) else ""))
 
 
 def _is_mask(k: Any) -> bool:
@@ -209,10 +214,17 @@ def _of_mask(mask: Any, x: Tensor, dim: int) -> tuple:
     """Where a mask holds, as an integer array for each of its dimensions."""
     for i, n in enumerate(mask.shape):
         if n != x.array.shape[dim + i]:
-            raise IndexError(
-                f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of the indexed tensor "
-                f"{list(x.shape)} at index {dim + i}"
+            wrong = (
+                f"The shape of the mask {list(mask.shape)} at index {i} does not match the shape of the indexed tensor"
             )
+            wrong = f"{wrong} {list(x.shape)} at index {dim + i}"
+            fits = next((d for d in range(x.ndim) if mask.shape == x.shape[d : d + mask.ndim]), None)
+            other = (
+                f"x[{':, ' * fits}mask], whose lengths are those of the mask"
+                if fits
+                else "a mask made of x itself: x > 0"
+            )
+            raise IndexError(message(f"indexing {describe(x)}", wrong, instead=other))
     return np.nonzero(mask)
 
 
@@ -243,9 +255,9 @@ def _check_together(indices: Sequence[Any]) -> None:
             np.broadcast_shapes(*[a.shape for a in arrays])
         except ValueError:
             shapes = ", ".join(str(list(a.shape)) for a in arrays)
-            raise IndexError(
-                f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
-            ) from None
+            wrong = f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
+            instead = "x[i[:, None], j] for all pairs of two indices, or indices of equal length"
+            raise IndexError(message("indexing", wrong, instead=instead)) from None
 
 
 # --- x[...] --------------------------------------------------------------------------------------------------------------------

@@ -44,9 +44,12 @@ _stack.grad(xs=lambda g, dim: [_select(g, dim, i) for i in range(g.shape[dim])])
 def _list(tensors: Any, what: str) -> list[Tensor]:
     """A list of tensors, not empty."""
     if isinstance(tensors, Tensor) or not isinstance(tensors, (list, tuple)):
-        raise TypeError(f"{what}(): argument 'tensors' must be tuple of Tensors, not {type(tensors).__name__}")
+        kind = type(tensors).__name__
+        raise TypeError(f"{what}(): argument 'tensors' must be tuple of Tensors, not {kind}; write {what}([x, y, ...])")
     if not tensors:
-        raise (ValueError if what == "cat" else RuntimeError)(f"{what}: expected a non-empty list of Tensors")
+        raise (ValueError if what == "cat" else RuntimeError)(
+            f"{what}: expected a non-empty list of Tensors; was nothing appended?"
+        )
     return [need_tensor(x, what, "tensors") for x in tensors]
 
 
@@ -60,7 +63,9 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
     dim, first = wrapped(dim, full[0].ndim), full[0].array.shape
     for i, x in enumerate(full):
         if x.ndim != len(first):
-            raise RuntimeError(f"cat: Tensors must have same number of dimensions: got {len(first)} and {x.ndim}")
+            wrong = f"Tensors must have same number of dimensions: got {len(first)} and {x.ndim}"
+            what = f"cat({describe(full[0])}, ..., {describe(x)})"
+            raise RuntimeError(message(what, wrong, instead="x.unsqueeze(0) on the one with fewer, or stack(tensors)"))
         for d, n in enumerate(x.array.shape):
             if d != dim and n != first[d]:
                 wrong = f"Expected size {first[d]} but got size {n} for tensor number {i} in the list."
@@ -69,7 +74,9 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
                     message(
                         f"cat({describe(full[0])}, ..., {describe(x)})",
                         f"Sizes of tensors must match except in dimension {dim}. {wrong}",
-                        instead=f"cat(tensors, dim={d})" if fits else "",
+                        instead=f"cat(tensors, dim={d})"
+                        if fits
+                        else "tensors of equal lengths in all other dimensions",
                     )
                 )
     if len(full) < len(xs):
@@ -159,10 +166,10 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
             f"split_with_sizes expects split_sizes have only non-negative entries, but got {list(lengths)}"
         )
     if sum(lengths) != n:
-        raise RuntimeError(
-            f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), "
-            f"but got split_sizes={list(lengths)}"
-        )
+        wrong = f"split_with_sizes expects split_sizes to sum exactly to {n} (input tensor's size at dimension {dim}), "
+        wrong += f"but got split_sizes={list(lengths)}"
+        instead = f"lengths that add up to {n}, or one length for parts that are all alike"
+        raise RuntimeError(message(f"split of {describe(input)}", wrong, instead=instead))
     parts = _split(input, lengths, dim)
     start = 0
     for part, length in zip(parts, lengths, strict=True):

@@ -53,14 +53,14 @@ def check_square(name: str, x: Any) -> None:
         )
 
 
-def checked(name: str, why: str, function: Callable, x: Any, *options: Any) -> Any:
-    """`function(x, *options)`, and where LAPACK gives up, a `LinAlgError` that says which matrix and why."""
+def checked(name: str, why: tuple[str, str], function: Callable, x: Any, *options: Any) -> Any:
+    """`function(x, *options)`, and where LAPACK gives up, a `LinAlgError` that says which matrix, why, and what to do."""
     try:
         return function(x, *options)
     except np.linalg.LinAlgError as error:
-        raise LinAlgError(
-            message(f"linalg.{name}({describe(x)})", f"{_first_failing(function, x, options)}{why}")
-        ) from error
+        wrong, instead = why
+        wrong = f"{_first_failing(function, x, options)}{wrong}"
+        raise LinAlgError(message(f"linalg.{name}({describe(x)})", wrong, instead=instead)) from error
 
 
 def _first_failing(function: Callable, x: Any, options: tuple) -> str:

@@ -22,7 +22,10 @@ from .reductions import sum
 from .shape import mT
 
 TriangularSolution = named("triangular_solve", "solution cloned_coefficient")
-SINGULAR = "The solver failed because the input matrix is singular"
+SINGULAR = (
+    "The solver failed because the input matrix is singular",
+    "linalg.pinv(x) or linalg.lstsq(x, y), which singular matrices have too, or x + 1e-6 * eye(n)",
+)
 
 
 # --- systems ---------------------------------------------------------------------------------------------------------

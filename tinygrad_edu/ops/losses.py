@@ -193,7 +193,7 @@ def _target_weights(target, *, weight, ignore_index, reduction, shape, dtype):
     return _unrows(rows, shape)
 
 
-@op
+@op(tied=True)
 def _nll_loss(x, target, weight=None, ignore_index=None, reduction="mean"):
     """-weight[t] x[t] at each row's target class t, for log-probabilities x."""
     t, w = _targets(target, weight, ignore_index, x.dtype)

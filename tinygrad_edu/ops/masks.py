@@ -72,7 +72,7 @@ def _together(x: Tensor, mask: Tensor) -> tuple[int, ...]:
     except ValueError:
         raise RuntimeError(
             f"The size of the mask, {list(mask.shape)}, must match the size of the tensor, {list(x.shape)}, "
-            "or be broadcastable to it"
+            "or be broadcastable to it; write mask.unsqueeze(dim), or x[mask] for whole rows"
         ) from None
 
 
@@ -91,7 +91,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False, out: Tensor | None = None)
 def _rows_of_nonzero(x: Tensor) -> Tensor:
     if not x.ndim:
         return wrap(devices.zeros((int(bool(x.array)), 0), np.int64, like=x.array))
-    return wrap(np.ascontiguousarray(np.stack(np.nonzero(x.array), 1)))
+    return wrap(np.stack(np.nonzero(x.array), 1))
 
 
 def argwhere(input: Tensor) -> Tensor:
@@ -103,7 +103,9 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """A row for each number `i`, with a one at position `i` and zeros elsewhere."""
     index = tensor.array
     if index.dtype != np.int64:
-        raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, not {tensor.dtype}")
+        raise RuntimeError(
+            f"one_hot is only applicable to index tensor of type LongTensor, not {tensor.dtype}; write x.long()"
+        )
     if not index.size:
         if num_classes <= 0:
             raise RuntimeError("one_hot: Can not infer total number of classes from empty tensor; write num_classes=")
@@ -112,7 +114,9 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise RuntimeError(f"one_hot: Class values must be non-negative, but {index.min()} is among them.")
     count = int(index.max()) + 1 if num_classes == -1 else num_classes
     if index.max() >= count:
-        raise RuntimeError(f"one_hot: Class values must be smaller than num_classes ({count}), not {index.max()}")
+        raise RuntimeError(
+            f"one_hot: Class values must be smaller than num_classes ({count}), not {index.max()}; write one_hot(x, {index.max() + 1})"
+        )
     return wrap((index[..., None] == devices.arange(count, like=index)).astype(np.int64))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import describe, message
 from ..op import cast, expand, op
+from ..promotion import casting
 from .arguments import need_tensor, wrapped
 from .faces import former_order, takes_out
 from .operands import operator
@@ -54,9 +55,20 @@ def _mismatch(x, y):
         wrong = f"the last dimension of the first ({a[-1]}) must be as long as the columns of the second ({b[-2:][0]})"
     else:
         wrong = f"the batch dimensions {list(a[:-2])} and {list(b[:-2])} cannot be broadcast together"
-    fits = len(a) > 1 and len(b) > 1 and a[-1] == b[-1]
-    instead = "the second one's .mT, if it has its rows where its columns should be" if fits else ""
-    return RuntimeError(message(f"matmul({describe(x)}, {describe(y)})", wrong, instead=instead))
+    return RuntimeError(message(f"matmul({describe(x)}, {describe(y)})", wrong, instead=_multipliable(a, b)))
+
+
+def _multipliable(a, b):
+    """What makes a product of two shapes possible."""
+    if not a or not b:
+        return "x * y for the product with a number"
+    if len(a) > 1 and len(b) > 1 and a[-1] == b[-1]:
+        return "the second one's .mT, if it has its rows where its columns should be"
+    if len(a) > 1 and len(b) > 1 and a[-2] == b[-2]:
+        return "the first one's .mT, if it has its columns where its rows should be"
+    if a[-1] != b[-2:][0]:
+        return f"tensors whose last dimension and whose rows are equally many: here {a[-1]} and {b[-2:][0]}"
+    return "equal batch dimensions, or ones of length 1: x.unsqueeze(dim)"
 
 
 def _matmul_grad_x(g, y):
@@ -87,7 +99,8 @@ def linear(x, weight, bias=None):
         if x.ndim and x.shape[-1] != weight.shape[-1]:
             sizes = f"{math.prod(x.shape[:-1])}x{x.shape[-1]} and {'x'.join(map(str, weight.T.shape))}"
             wrong = f"mat1 and mat2 shapes cannot be multiplied ({sizes}): the weight takes {weight.shape[-1]} features"
-            text = message(f"linear({describe(x)}, {describe(weight)})", f"{wrong}, the input has {x.shape[-1]}")
+            wrong = f"{wrong}, the input has {x.shape[-1]}"
+            text = message(f"linear({describe(x)}, {describe(weight)})", wrong, instead=_taken(x.shape, weight.shape))
             raise RuntimeError(text) from None
         raise _mismatch(x, weight.T) from None
     if bias is None:
@@ -97,6 +110,16 @@ def linear(x, weight, bias=None):
     except ValueError:
         wrong = f"a bias of shape {list(bias.shape)} does not fit a result of shape {list(out.shape)}"
         raise RuntimeError(message(f"linear({describe(x)}, {describe(weight)})", wrong)) from None
+
+
+def _taken(shape, weight):
+    """What makes a layer's input and weight fit each other."""
+    flat = next((d for d in range(1, len(shape) - 1) if math.prod(shape[d:]) == weight[-1]), None)
+    if flat is not None:
+        return f"x.flatten({flat}) before it, which makes {list(shape[flat:])} one dimension of {weight[-1]}"
+    if weight[-1] in shape:
+        return f"x.movedim({shape.index(weight[-1])}, -1) before it, if these are the features"
+    return f"a layer for these features: nn.Linear({', '.join(map(str, (shape[-1], *weight[:-1])))})"
 
 
 def _linear_grad_x(g, weight):
@@ -122,13 +145,19 @@ def _need_dims(name, **tensors):
     """Raise for tensors that have not the given number of dimensions: `_need_dims("mm", mat2=(y, 2))`."""
     for argument, (x, ndim) in tensors.items():
         if need_tensor(x, name, argument).ndim != ndim:
-            raise RuntimeError(message(f"{name}()", f"{argument} must be {ndim}D, but it is {describe(x)}"))
+            wrong = f"{argument} must be {ndim}D, but it is {describe(x)}"
+            general = "matmul(x, y), which takes any number of dimensions" if name in ("mm", "bmm", "mv", "dot") else ""
+            raise RuntimeError(message(f"{name}()", wrong, instead=general))
 
 
-def _need_same_batch(name, x, y):
+def _need_same_batch(x, y):
     if x.shape[0] != y.shape[0] or x.shape[2] != y.shape[1]:
         wrong = f"Expected size for first two dimensions of batch2 tensor to be: {[x.shape[0], x.shape[2]]}"
-        raise RuntimeError(message(f"{name}()", f"{wrong} but got: {list(y.shape[:2])}"))
+        instead = "as many matrices in both, or x @ y, where a batch of 1 stands for all"
+        if x.shape[0] == y.shape[0]:
+            instead = _multipliable(x.shape, y.shape)
+        what = f"bmm({describe(x)}, {describe(y)})"
+        raise RuntimeError(message(what, f"{wrong} but got: {list(y.shape[:2])}", instead=instead))
 
 
 def mm(input, mat2, *, out=None):
@@ -140,7 +169,7 @@ def mm(input, mat2, *, out=None):
 def bmm(input, mat2, *, out=None):
     """The products of two batches of matrices."""
     _need_dims("bmm", input=(input, 3), mat2=(mat2, 3))
-    _need_same_batch("bmm", input, mat2)
+    _need_same_batch(input, mat2)
     return matmul(input, mat2, out=out)
 
 
@@ -185,6 +214,7 @@ ger = outer
 
 
 def _added(name, input, product, beta, alpha):
+    input = cast(input, product.dtype) if casting else input
     if input.dtype != product.dtype:
         wrong = f"input and product must have the same dtype, but got {input.dtype} and {product.dtype}"
         raise RuntimeError(message(f"{name}()", wrong))
@@ -243,7 +273,7 @@ def chain_matmul(*matrices):
 
 def multi_dot(tensors):
     """The product of several matrices, in the order with the fewest multiplications; a vector may stand at each end."""
-    tensors = list(tensors)
+    tensors = [need_tensor(x, "multi_dot", f"tensors[{i}]") for i, x in enumerate(tensors)]
     if len(tensors) < 2:
         raise RuntimeError(message("multi_dot()", f"expected at least 2 tensors but got {len(tensors)}"))
     row, column = tensors[0].ndim == 1, tensors[-1].ndim == 1

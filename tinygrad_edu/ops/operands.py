@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..call import general
+from ..errors import message
 from ..tensor import Tensor, wrap
 from ..written import written_out
 
@@ -28,11 +29,25 @@ def tensors(x: Any, y: Any) -> tuple[Any, Any]:
     return x, y
 
 
-def refuse(kinds: str, name: str, *arrays: Any, why: str = "") -> None:
+OTHER_KINDS = dict.fromkeys("biu", "x.float()") | {"f": "x.long() or x.bool()", "c": "x.abs() or x.real"}
+
+
+def refuse(kinds: str, name: str, *arrays: Any, instead: str = "") -> None:
     """Raise if an array is of one of these kinds (NumPy's letters), for which the operation has no meaning."""
     for a in arrays:
         if hasattr(a, "dtype") and a.dtype.kind in kinds:
-            raise NotImplementedError(f"{name}: not implemented for {dtypes.OF_NUMPY[a.dtype]}{why and '; ' + why}")
+            wrong = f"not implemented for {dtypes.OF_NUMPY[a.dtype]}"
+            raise NotImplementedError(message(name, wrong, instead=instead or OTHER_KINDS[a.dtype.kind]))
+
+
+def plain_numbers(name: str, *options: Any) -> None:
+    """Raise for an option that PyTorch takes as a number only: a tensor of many would be broadcast without a word."""
+    for v in options:
+        if type(v) is not float and not isinstance(v, (*Number, np.number)) and getattr(v, "shape", None) != ():
+            found = "Tensor" if hasattr(v, "shape") else type(v).__name__
+            raise TypeError(
+                message(f"{name}()", f"an option must be Number, not {found}", instead="x.item(), or a number")
+            )
 
 
 def zero(g):

@@ -10,6 +10,8 @@ import numpy as np
 from ..op import op
 from .operands import in_double, tensors
 
+HIGHEST = 1_000_000  # degree
+
 
 def _by_recurrence(x: Any, n: Any, first: Any, step: Callable) -> Any:
     """The polynomial of degree n: 1, `first`, and then `step(k, x, before, last)`; 0 for negative degrees."""
@@ -17,6 +19,8 @@ def _by_recurrence(x: Any, n: Any, first: Any, step: Callable) -> Any:
     before, last = np.ones_like(x), first
     out = np.where(n == 0, before, np.where(n == 1, last, 0)) + 0 * x
     highest = int(n.max()) if n.size else 0  # the one place that needs to know the degrees beforehand
+    if highest > HIGHEST:
+        raise RuntimeError(f"a polynomial of degree {highest}: each degree is a step, and at most {HIGHEST} are made")
     for k in range(2, highest + 1):
         before, last = last, step(k, x, before, last)
         out = np.where(n == k, last, out)

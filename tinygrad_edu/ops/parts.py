@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import devices
-from ..errors import describe
+from ..errors import describe, message, outside
 from ..inplace import overwrite
 from ..op import op
 from ..tensor import Tensor
@@ -68,9 +68,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     dim, index = wrapped(dim, input.ndim), as_index(index)
     n = input.array.shape[dim]
     if not -n <= index < n:
-        raise IndexError(
-            f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}"
-        )
+        raise IndexError(outside(f"select() of {describe(input)}", index, dim, n))
     return _select(input, dim, index)
 
 
@@ -85,10 +83,12 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     dim, start = wrapped(dim, input.ndim), as_index(start)
     n = input.array.shape[dim]
     if not -n <= start <= n:
-        raise IndexError(f"start out of range (expected to be in range of [{-n}, {n}], but got {start})")
+        wrong = f"start out of range (expected to be in range of [{-n}, {n}], but got {start})"
+        raise IndexError(message(f"narrow() of {describe(input)}", wrong, instead=f"a start from {-n} to {n}"))
     start = start + n if start < 0 else start
     if start + length > n:
-        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({n}).")
+        wrong = f"start ({start}) + length ({length}) exceeds dimension size ({n})."
+        raise RuntimeError(message(f"narrow() of {describe(input)}", wrong, instead=f"a length of at most {n - start}"))
     return _slice(input, along(dim, slice(start, start + length)))
 
 

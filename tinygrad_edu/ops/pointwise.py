@@ -13,7 +13,7 @@ from ..op import cast, op
 from ..tensor import Tensor
 from .arguments import need_tensor
 from .faces import former_order
-from .operands import Number, operator, refuse, tensors, zero
+from .operands import Number, operator, plain_numbers, refuse, tensors, zero
 
 # --- arithmetic ------------------------------------------------------------------------------------------------------
 
@@ -24,7 +24,7 @@ def neg(x):
     try:
         return -x
     except TypeError:
-        refuse("b", "neg", x, why="write ~x or logical_not(x)")
+        refuse("b", "neg", x, instead="~x or logical_not(x)")
         raise
 
 
@@ -40,7 +40,7 @@ def _sub(x, y):
     try:
         return x - y
     except TypeError:
-        refuse("b", "sub", x, y, why="write x ^ y, ~x or logical_not(x)")
+        refuse("b", "sub", x, y, instead="x ^ y, ~x or logical_not(x)")
         raise
 
 
@@ -86,7 +86,7 @@ def _addcmul(x, tensor1, tensor2, *, value=1):
 @op
 def _addcdiv(x, tensor1, tensor2, *, value=1):
     """`x + value * tensor1 / tensor2`."""
-    refuse("biu", "addcdiv", x, why="integer division: write x + (value * tensor1 / tensor2).trunc()")
+    refuse("biu", "addcdiv", x, instead="x + (value * tensor1 / tensor2).trunc()")
     return x + value * tensor1 / tensor2
 
 
@@ -329,6 +329,7 @@ def logit(x, eps=None):
     """`log(x / (1 - x))`, the inverse of the sigmoid; `eps` keeps x inside [eps, 1 - eps]."""
     refuse("c", "logit", x)
     if eps is not None:
+        plain_numbers("logit", eps)
         x = np.minimum(np.maximum(x, eps), 1 - eps)
     return np.log(x / (1.0 - x))
 

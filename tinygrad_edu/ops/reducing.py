@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import index
 
 import numpy as np
 
@@ -15,7 +16,7 @@ def reduced(x, dim):
     """`dim` as NumPy takes it, where no dimension at all means every one. A number counts as having dimension 0."""
     if dim is None or (type(dim) is int and x.ndim):
         return dim
-    dims = (dim,) if isinstance(dim, int) else tuple(dim)
+    dims = tuple(dim) if isinstance(dim, (tuple, list)) else (index(dim),)  # never an array: that is no list of dims
     if x.ndim:
         return dims or None
     for d in dims:
@@ -61,7 +62,6 @@ def need_elements(name, x, dim, error=IndexError):
     if x.size:
         return
     if dim is None or dim == ():
-        name = name.replace("amax", "max").replace("amin", "min")
         wrong = "Expected reduction dim to be specified for input.numel() == 0"
         raise error(
             message(f"{name}()", wrong, instead=f"if x.numel(): x.{name}(), as no element is the answer for none")

@@ -126,7 +126,7 @@ def amax(x, dim=(), keepdim=False):
     """The largest element; where several are, they share the gradient."""
     need_order("amax", x)
     axis = reduced(x, dim)
-    need_elements("amax", x, axis, RuntimeError)
+    need_elements("max" if dim is None else "amax", x, axis, RuntimeError)
     return np.max(x, axis=axis, keepdims=keepdim)
 
 
@@ -135,7 +135,7 @@ def amin(x, dim=(), keepdim=False):
     """The smallest element; where several are, they share the gradient."""
     need_order("amin", x)
     axis = reduced(x, dim)
-    need_elements("amin", x, axis, RuntimeError)
+    need_elements("min" if dim is None else "amin", x, axis, RuntimeError)
     return np.min(x, axis=axis, keepdims=keepdim)
 
 
@@ -198,7 +198,7 @@ def _extreme(input, dim, keepdim, other, out, of_all, along, of_pairs):
     if other is not None:
         return getattr(input, of_pairs)(other) if out is None else getattr(input, of_pairs)(other, out=out)
     if dim is None:
-        return of_all(input, out=out)
+        return of_all(input, None, out=out)
     if not isinstance(dim, int):
         raise TypeError(f"{along.op.name}(): argument 'dim' must be int, not {type(dim).__name__}")
     return along(input, dim, keepdim, out=out)

@@ -7,7 +7,7 @@ import numpy as np
 from ..op import op
 from ..tensor import Tensor
 from .arguments import need_tensor
-from .operands import Number, refuse, signs, zero
+from .operands import Number, plain_numbers, refuse, signs, zero
 from .pointwise import _where
 
 # --- rounding --------------------------------------------------------------------------------------------------------
@@ -60,7 +60,7 @@ round.grad(x=zero)
 @op
 def sign(x):
     """-1, 0 or 1."""
-    refuse("c", "sign", x, why="write x.sgn()")
+    refuse("c", "sign", x, instead="x.sgn()")
     return signs(x)
 
 
@@ -171,6 +171,7 @@ def nan_to_num(x, nan=None, posinf=None, neginf=None):
     """Finite numbers: `nan` (0) for what is no number, the largest and the smallest for the infinite."""
     if x.dtype.kind not in "fc":
         return x.copy()
+    plain_numbers("nan_to_num", *(v for v in (nan, posinf, neginf) if v is not None))
     limits = np.finfo(x.dtype)
     posinf = float(limits.max) if posinf is None else posinf
     neginf = float(limits.min) if neginf is None else neginf

@@ -204,6 +204,8 @@ def _widths(name, y, x, dim):
 def _areas(name, y, x, dx, dim):
     """The areas between neighbouring points."""
     dim = wrapped(dim, need_tensor(y, name, "y").ndim)
+    if not y.ndim:
+        raise IndexError(f"{name}: Dimension specified as {dim} but tensor has no dimensions")
     if not y.shape[dim]:
         return sum(y, dim, True), dim
     middle = (_part(y, dim, 1, None) + _part(y, dim, 0, -1)) / 2

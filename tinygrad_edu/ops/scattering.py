@@ -168,7 +168,7 @@ def _checked(what: str, x: Tensor, dim: int, index: Any, src: Tensor | None = No
         if max(index.ndim, 1) != max(x.ndim, 1):
             raise RuntimeError(
                 f"{what}(): Index tensor must have the same number of dimensions as input tensor, "
-                f"but got {index.ndim} and {x.ndim}"
+                f"but got {index.ndim} and {x.ndim}; write index.unsqueeze(dim)"
             )
         if src is not None and max(index.ndim, 1) != max(src.ndim, 1):
             raise RuntimeError(
@@ -204,7 +204,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False,
     shape = need_tensor(index, "gather", "index").array.shape
     x, dim, index, _ = _checked("gather", need_tensor(input, "gather"), dim, index)
     found = _gather(x, dim, index) if index.numel() else narrow(_view(x, (x.numel(),)), 0, 0, 0)
-    return stored("gather", _view(found, shape), out, input, index, exact=True)
+    found = found if found.array.shape == shape else _view(found, shape)
+    return stored("gather", found, out, input, index, exact=True)
 
 
 def _scattered(

@@ -89,6 +89,8 @@ def _face_of_view(self: Tensor, *shape: Any, size: Any = None, dtype: Any = None
 
 
 def _as_dtype(x: Tensor, dtype: dtypes.dtype) -> Tensor:
+    if not isinstance(dtype, dtypes.dtype):
+        raise TypeError(f"view(): argument 'dtype' must be torch.dtype, not {type(dtype).__name__}")
     old, size = x.itemsize, dtype.itemsize
     if old != size:
         what = f"view({describe(x)}, {dtype})"
@@ -186,6 +188,7 @@ def permute(input: Tensor, *axes: Any, dims: Any = None) -> Tensor:
         raise RuntimeError(
             f"permute({describe(input)}): the number of dimensions in the tensor input does not match the length of "
             f"the desired ordering of dimensions i.e. input.dim() = {input.ndim} is not equal to len(dims) = {len(order)}"
+            "\n  write instead: each dimension once, or x.transpose(a, b), x.movedim(a, b) for two of them"
         )
     found = tuple(wrapped(d, input.ndim) for d in order)
     if len(set(found)) < len(found):
@@ -317,10 +320,10 @@ def _expanded(self: Tensor, *lengths: Any, size: Any = None, implicit: bool = Fa
     wanted, shape = sizes(lengths if size is None else (size,)), self.array.shape
     lead = len(wanted) - len(shape)
     if lead < 0:
-        raise RuntimeError(
-            f"expand({describe(self)}, size={list(wanted)}): the number of sizes provided ({len(wanted)}) must be greater "
-            f"or equal to the number of dimensions in the tensor ({len(shape)})"
-        )
+        wrong = f"the number of sizes provided ({len(wanted)}) must be greater or equal to the number of dimensions"
+        wrong = f"{wrong} in the tensor ({len(shape)})"
+        instead = "a length for every dimension, -1 for one that stays"
+        raise RuntimeError(message(f"expand({describe(self)}, size={list(wanted)})", wrong, instead=instead))
     found = []
     for d, n in enumerate(wanted):
         have = shape[d - lead] if d >= lead else None

@@ -10,7 +10,7 @@ from .. import devices, dtypes
 from ..call import store_one
 from ..errors import describe, message
 from ..op import op
-from ..tensor import wrap
+from ..tensor import Tensor, wrap
 from .arguments import need_tensor, wrapped
 from .faces import takes_out
 from .reducing import _place_along, chosen, chosen_grad, need_elements, need_order
@@ -69,7 +69,13 @@ def topk(x, k, dim=-1, largest=True, sorted=True):
     """The k largest elements along a dimension, or the smallest, in order, and where they were."""
     need_order("topk", x)
     if not 0 <= k <= (x.shape[dim] if x.ndim else 1):
-        raise RuntimeError(message(f"topk({describe(x)})", f"selected index k out of range: {k} in dimension {dim}"))
+        raise RuntimeError(
+            message(
+                f"topk({describe(x)})",
+                f"selected index k out of range: {k} in dimension {dim}",
+                instead=f"k of at most {x.shape[dim] if x.ndim else 1}",
+            )
+        )
     if not x.ndim:
         return x.copy(), devices.zeros((), np.int64, like=x)
     n, index = x.shape[dim], [slice(None)] * x.ndim
@@ -240,6 +246,8 @@ def _isin(x, y, assume_unique, invert):
 @takes_out
 def isin(elements, test_elements, *, assume_unique=False, invert=False):
     """Whether each element is one of the `test_elements`."""
+    if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
+        raise TypeError("isin(): 'elements' or 'test_elements' must be Tensor, not both numbers")
     return _isin(elements, test_elements, assume_unique, invert)
 
 

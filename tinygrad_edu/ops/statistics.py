@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from .. import dtypes
+from .. import devices, dtypes
 from ..call import store_one
 from ..errors import describe, message
 from ..op import op
@@ -351,6 +351,8 @@ def histogram(input, bins, *, range=None, weight=None, density=False, out=None):
 def histogramdd(input, bins, *, range=None, weight=None, density=False):
     """How many points, in rows of coordinates, fall into each cell of a grid, whose edges come as a list."""
     _need_real("histogramdd", input)
+    if not input.ndim:
+        raise RuntimeError(message("histogramdd()", "points are rows of coordinates, but the tensor has no dimensions"))
     points = input.array.reshape(-1, input.shape[-1])
     ndim = points.shape[-1]
     bins = [bins] * ndim if isinstance(bins, int) else list(bins)
@@ -387,7 +389,7 @@ def _edges(x, bins, limits):
         raise RuntimeError(message("histogram()", f"bins must be > 0, but got {bins}"))
     low, high = map(x.dtype.type, _limits("histogram", x, *(limits or (0.0, 0.0)), 0.5))
     # from the nearer end, in the type of the elements: what lies on an edge falls on the same side as in PyTorch
-    k, step = np.arange(bins + 1).astype(x.dtype), (high - low) / x.dtype.type(bins)
+    k, step = devices.arange(bins + 1, like=x).astype(x.dtype), (high - low) / x.dtype.type(bins)
     return np.where(k < (bins + 1) // 2, low + step * k, high - step * (bins - k))
 
 

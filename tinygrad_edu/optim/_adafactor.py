@@ -30,6 +30,8 @@ class Adafactor(FormulaOptimizer):
     ) -> None:
         if isinstance(lr, Tensor) and lr.numel() != 1:
             raise ValueError("Tensor lr must be 1-element")
+        if not isinstance(eps, (tuple, list)) or len(eps) != 2:
+            raise TypeError(f"eps should be two numbers, the first of which may be None, but is: {eps}")
         at_least = {"Learning rate": (lr, 0), "epsilon1": (eps[0] or 0, 0), "epsilon2": (eps[1], 0)}
         at_least |= {"Clipping threshold d": (d, 1), "weight_decay": (weight_decay, 0)}
         if not beta2_decay <= 0:

@@ -78,6 +78,8 @@ class _Writer(ast.NodeTransformer):
             case ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr=name), args=args, keywords=[]):
                 if name in UFUNCS and self.is_array(e):
                     return self.call(name, args)
+            case ast.IfExp(body=a, orelse=b) if self.is_array(e):
+                return ast.IfExp(e.test, self.into(a)[0], self.into(b)[0]), None  # either may have a name: both stay
         return e, None  # as it is: a number, an array that has a name, or what makes an array of its own
 
     def call(self, name: str, args: list[ast.expr]) -> tuple[ast.expr, int]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from ..autograd.graph import Handle
 from ..autograd.modes import no_grad
-from ..errors import describe, message
+from ..errors import describe, message, translated
 from ..tensor import Tensor, wrap
 
 ParamsT = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
@@ -55,13 +55,17 @@ class Optimizer:
         if isinstance(params, Tensor):
             wrong = "params argument given to the optimizer should be an iterable of Tensors or dicts, but got"
             raise TypeError(f"{wrong} {describe(params)}; write [tensor]")
+        if hasattr(params, "parameters"):
+            kind = type(params).__name__
+            raise TypeError(message("optimizer", f"'{kind}' object is not iterable", instead="model.parameters()"))
         self.defaults = defaults
         self.state = defaultdict(dict)
         self.param_groups = []
         self._prepare_hooks()
         groups: list[Any] = list(params)
         if not groups:
-            raise ValueError("optimizer got an empty parameter list")
+            instead = "parameters of layers: attributes of a Module, or inside nn.ModuleList, not in a plain list"
+            raise ValueError(message("optimizer", "optimizer got an empty parameter list", instead=instead))
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
 
@@ -107,7 +111,9 @@ class Optimizer:
 
     def _check_parameter(self, p: Any) -> None:
         if not isinstance(p, Tensor):
-            raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
+            wrong = f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}"
+            instead = "model.parameters(), or [p for m in models for p in m.parameters()] for several"
+            raise TypeError(message("optimizer", wrong, instead=instead))
         if not (p.is_leaf or p.retains_grad or self.defaults.get("differentiable")):
             raise ValueError(
                 message(
@@ -147,7 +153,10 @@ class Optimizer:
                 self._look_for_gradients(bool(args or kwargs))
             pre, post = self._optimizer_step_pre_hooks, self._optimizer_step_post_hooks
             if not (pre or post or _pre_hooks or _post_hooks) or type(self).step is not hooked:
-                return step(self, *args, **kwargs)
+                try:
+                    return step(self, *args, **kwargs)
+                except MemoryError as error:
+                    raise translated(f"{type(self).__name__}.step", [], error) from error
             given = (self, *args)
             for hook in (*_pre_hooks.values(), *pre.values()):
                 answer = hook(self, given, kwargs)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Array = Any
 Options = dict[str, Any]
-SMALL = 1 << 14  # elements: above, copying them costs more than the calls that are saved
+SMALL = 1 << 13  # elements: above, copying them costs more than the calls that are saved
 PIECE = 1 << 16  # elements: with its state and its buffers a piece fits in the second cache
 _buffers, _decay_buffers = Buffers(), Buffers()
 
@@ -81,7 +81,9 @@ class Row:
         self.counted = {name: row[:1].reshape(()) for name, row in zip(scalars, self.numbers, strict=True)}
         self.seen = [t.array for _, _, t in self.kept]
         parts = [slice(k, k + PIECE) for k in range(0, len(self.x), PIECE)]
-        self.pieces = [(part, self.x[part], {name: a[part] for name, a in own.items()}) for part in parts]
+        self.pieces: list[tuple[slice, Array, dict[str, Any]]] = [
+            (part, self.x[part], {"first": False, **{name: a[part] for name, a in own.items()}}) for part in parts
+        ]
 
     def holds(self, optimizer: FormulaOptimizer) -> bool:
         """Whether the optimizer's state is still the one that lies here."""
@@ -99,17 +101,18 @@ class Row:
         else:
             g = np.concatenate(gradients, None, self.g)
             np.concatenate([p.array for p in self.params], None, self.x)
-        single = {**optimizer.count(self.counted, options), "first": False}
+        single = optimizer.count(self.counted, options)
         for row in self.numbers:
             row[1:] = row[0]
         for _, _, t in self.kept:
             if t._writes is not None:
                 t._writes.write()
-        for part, x, own in self.pieces:
+        for part, x, state in self.pieces:
+            state.update(single)
             against = g[part]
             if decay is not None:
                 against = decay(x, against, options, _decay_buffers)
-            update(x, against, {**own, **single}, options, _buffers)
+            update(x, against, state, options, _buffers)
         if self.g is not None:
             for p, window in zip(self.params, self.windows, strict=True):
                 p.array[...] = window

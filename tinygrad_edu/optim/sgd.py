@@ -46,14 +46,14 @@ class SGD(FormulaOptimizer):
 
     @staticmethod
     def update(p: Array, g: Array, state: dict[str, Any], group: dict[str, Any]) -> None:
-        lr, momentum = group["lr"], group["momentum"]
+        lr, momentum, dampening = group["lr"], group["momentum"], group["dampening"]
         if momentum:
             b = state["momentum_buffer"]
             if state["first"]:
                 b[...] = g  # not dampened
             else:
                 b *= momentum
-                b += (1 - group["dampening"]) * g
+                b += (1 - dampening) * g if dampening else g
             g = g + momentum * b if group["nesterov"] else b
         p -= lr * g
 

@@ -186,7 +186,7 @@ def _wrapped(answer: Any) -> Any:
     """What a program returns, with tensors for arrays."""
     if type(answer) in (tuple, list):
         return type(answer)(map(_wrapped, answer))
-    return None if answer is None else wrap(answer if isinstance(answer, np.ndarray) else np.asarray(answer))
+    return None if answer is None else wrap(answer if devices.is_array(answer) else np.asarray(answer))
 
 
 def compile(step: Callable | None = None, **options: Any) -> Any:

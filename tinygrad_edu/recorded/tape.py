@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import call, devices, written
 from ..autograd.graph import Node, Several, Version
-from ..autograd.modes import observer, recording, set_recording
+from ..autograd.modes import watch
 from ..nn.modules.hooks import register_module_forward_pre_hook
 from ..nn.modules.module import Module
 from ..optim.optimizer import Optimizer, register_optimizer_step_post_hook, register_optimizer_step_pre_hook
@@ -181,10 +181,10 @@ class Tape:
             answer = back(leaf, g, create_graph)
         name = self.constant(leaf, "leaf")
         self.line(f"{name}.back({given}, False)")
-        tensor = leaf.tensor()
-        if tensor is not None and id(tensor.grad.array) not in self._names:  # it was added to, or copied
-            self._alive.append(tensor.grad.array)
-            self._names[id(tensor.grad.array)] = f"{name}.tensor().grad.array"
+        grad = getattr(leaf.tensor(), "_grad", None)
+        if grad is not None and id(grad.array) not in self._names:  # it was added to, or copied
+            self._alive.append(grad.array)
+            self._names[id(grad.array)] = f"{name}.tensor().grad.array"
         return answer
 
     def _arrived(self, node: Node, g: Any) -> str:
@@ -369,10 +369,7 @@ def listen(tape: Tape) -> Iterator[None]:
             register_module_forward_pre_hook(tape.entered),
         ):
             stack.callback(handle.remove)
-        before = observer.set(tape)
-        stack.callback(observer.reset, before)
-        mode = set_recording(bool(recording.get()))
-        stack.callback(recording.reset, mode)
+        stack.callback(watch(tape))
         yield
 
 

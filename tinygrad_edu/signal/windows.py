@@ -15,6 +15,7 @@ import numpy as np
 from .. import dtypes
 from ..ops.bessel import i0
 from ..ops.making import made, strided
+from ..ops.misuse import explain_all
 from ..tensor import Tensor
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
 def _window(what: str, M: int, sym: bool, shape: Callable, options: dict[str, Any]) -> Tensor:
     """`shape(n, N)` of the points n = 0, 1, ..., where the last of a whole period is N."""
     kind, form = options.get("dtype"), options.pop("layout", strided)
+    if not isinstance(M, int):
+        raise TypeError(f"{what}: the window length must be int, not {type(M).__name__}")
     if M < 0:
         raise ValueError(f"{what} requires non-negative window length, got M={M}")
     if form is not strided:
@@ -120,3 +123,6 @@ def blackman(M: int, *, sym: bool = True, **options: Any) -> Tensor:
 def nuttall(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     """Three waves whose sum falls off fastest: the coefficients are Nuttall's."""
     return general_cosine(M, a=(0.3635819, 0.4891775, 0.1365995, 0.0106411), sym=sym, **options)
+
+
+explain_all(globals())

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from .. import devices
 from ..autograd.function import FunctionNode
 from ..autograd.graph import FREED, Node, Several
 from ..plan import OpNode
@@ -151,13 +152,13 @@ def kept_arrays(node: Node | None) -> dict[str, Any]:
 
 
 def memory(arrays: Any) -> int:
-    """The bytes of some arrays; memory that several show is counted once."""
-    owners = {}
-    for array in arrays:
-        while getattr(array, "base", None) is not None and hasattr(array.base, "nbytes"):
-            array = array.base
-        owners[id(array)] = array.nbytes
-    return sum(owners.values())
+    """The bytes that some arrays show; what several show is counted once, and of a view its own stretch."""
+    stretches = sorted({devices.stretch(a) for a in arrays})
+    total = end = 0
+    for first, size in stretches:
+        total += max(0, first + size - max(first, end))
+        end = max(end, first + size)
+    return total
 
 
 def _size(shape: tuple[int, ...]) -> int:

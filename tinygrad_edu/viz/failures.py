@@ -12,7 +12,7 @@ from .picture import Line
 
 def graph_of(error: AnomalyError, reach: int = 3) -> Graph:
     """The graph around the operation that made the first NaN, which is red."""
-    picture = picture_of(wrap(np.zeros(error.top.shape), error.top), around=error.node, reach=reach)
+    picture = picture_of(wrap(np.zeros(error.top.shape, error.dtype), error.top), around=error.node, reach=reach)
     for box in picture.boxes:
         if box.kind == "result":  # a stand-in: its value is not known any more
             box.lines = box.lines[:1]

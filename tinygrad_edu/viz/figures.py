@@ -79,10 +79,14 @@ class Plot:
     def _written(self, form: str) -> bytes:
         file = io.BytesIO()
         dated = {"svg": "Date", "pdf": "CreationDate"}
+        places = [(ax, ax.get_position(original=True), ax.get_in_layout()) for ax in self.axes]
         with style():
             self.figure.savefig(
                 file, format=form, dpi=150, metadata={dated[form]: None, "Creator": None} if form in dated else None
             )
+        for ax, place, laid_out in places:  # a layout that began with its own result would end elsewhere
+            ax.set_position(place)
+            ax.set_in_layout(laid_out)
         return file.getvalue()
 
     def _repr_svg_(self) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..autograd.anomaly import Line, where
 from ..autograd.graph import Handle, Node
-from ..autograd.modes import observer, recording, set_recording
+from ..autograd.modes import observer, watch
 from ..nn.modules.hooks import register_module_forward_hook, register_module_forward_pre_hook
 from ..nn.modules.module import Module
 from ..optim.optimizer import Optimizer, register_optimizer_step_post_hook, register_optimizer_step_pre_hook
@@ -95,8 +95,7 @@ class Linter:
 
     def __enter__(self) -> Linter:
         self.outer = observer.get()
-        self._observer = observer.set(self)
-        self._recording = set_recording(bool(recording.get()))
+        self._end = watch(self)
         self._handles = [
             register_module_forward_pre_hook(self._enter_module),
             register_module_forward_hook(self._leave_module, always_call=True),
@@ -108,8 +107,7 @@ class Linter:
     def __exit__(self, *error: object) -> None:
         for handle in self._handles:
             handle.remove()
-        recording.reset(self._recording)
-        observer.reset(self._observer)
+        self._end()
         self._tell("ended")
 
     def find(self, kind: str, text: str, line: Line | None = None) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import weakref
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +20,7 @@ from ..tensor import Tensor
 from .lint import Check
 
 ENOUGH = 10  # steps before anything is said of a whole run
+FEW = 3  # walks back without a step: fewer may be somebody who only looks at gradients
 HIGH, LOW = 0.15, 1e-6  # the update of a step against the weight; about 1e-3 is usual
 HIGH_EARLY, HIGH_AT_ONCE = 0.25, 1.0  # for the first steps and for a single one: those of Adam begin large
 
@@ -103,6 +106,8 @@ class Owners(Check):
     def __init__(self, linter: Any) -> None:
         super().__init__(linter)
         self.reached: dict[int, Tensor] = {}
+        self.first: dict[int, Any] = {}  # a few numbers of each when the first gradient came
+        self.walks: Counter[int] = Counter()  # how many gradients have come since
         self.given: dict[int, Tensor] = {}
         self.lines: dict[int, Line | None] = {}
         self.optimizers: list[Optimizer] = []
@@ -110,6 +115,9 @@ class Owners(Check):
     def arrived(self, p: Tensor, g: Any) -> None:
         if isinstance(p, Parameter):
             self.reached[id(p)] = p
+            self.walks[id(p)] += 1
+            if id(p) not in self.first:
+                self.first[id(p)] = _sample(p)
 
     def stepped(self, optimizer: Optimizer) -> None:
         if not any(optimizer is other for other in self.optimizers):
@@ -118,6 +126,9 @@ class Owners(Check):
         self.given.update((id(p), p) for p in parameters_of(optimizer))
 
     def ended(self) -> None:
+        alive = [o for o in gc.get_objects() if issubclass(type(o), Optimizer)]
+        self._never_stepped(alive)
+        self.given.update((id(p), p) for optimizer in alive for p in parameters_of(optimizer))
         known = {id(p) for root in self.linter.roots.values() for p in root.parameters()}
         for optimizer in self.optimizers:
             params = [p for p in parameters_of(optimizer) if p.requires_grad]
@@ -129,12 +140,31 @@ class Owners(Check):
         for root in self.linter.roots.values():
             named = [(name, p) for name, p in root.named_parameters() if p.requires_grad and id(p) in self.reached]
             missing = [name for name, p in named if id(p) not in self.given]
-            if missing and len(missing) < len(named):  # with none of them given, another part is trained, on purpose
+            if not missing or not all(self._still(p) for name, p in named if name in missing):
+                continue  # a program that moves them by itself
+            if len(missing) < len(named):
                 shown = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
+                text = f"{len(missing)} parameters of {type(root).__name__} get gradients and are in no optimizer: {shown}."
+                self.linter.find("parameters not in the optimizer", text, self.linter.step_line)
+            elif self.linter.steps and "optimizer without gradients" not in self.linter.findings.kinds:
                 text = (
-                    f"{len(missing)} parameters of {type(root).__name__} get gradients and are in no optimizer: {shown}"
+                    f"{type(root).__name__} gets gradients, and none of its {len(named)} parameters is in an optimizer"
                 )
-                self.linter.find("parameters not in the optimizer", f"{text}.", self.linter.step_line)
+                hint = "write [*a.parameters(), *b.parameters()], or requires_grad_(False) where it is not to change"
+                self.linter.find("parameters not in the optimizer", f"{text}: {hint}.", self.linter.step_line)
+
+    def _never_stepped(self, alive: list[Optimizer]) -> None:
+        """Optimizers whose parameters have got gradients again and again, in a run without any step."""
+        for optimizer in alive if not self.linter.steps else ():
+            mine = [p for p in parameters_of(optimizer) if id(p) in self.reached]
+            walks = max((self.walks[id(p)] for p in mine), default=0)
+            if walks >= FEW and all(self._still(p) for p in mine):
+                text = f"backward() has run {walks} times, and {type(optimizer).__name__}.step() not once"
+                self.linter.find("no step", f"{text}: write optimizer.step() after backward().")
+
+    def _still(self, p: Tensor) -> bool:
+        """Whether a parameter has not changed since its first gradient."""
+        return np.array_equal(_sample(p), self.first[id(p)])
 
 
 class SameBatches(Check):
@@ -198,14 +228,14 @@ class StepSize(Check):
         self.before = []
 
     def ended(self) -> None:
-        if not self.ratios or (1 < len(self.ratios) < ENOUGH):
+        if not self.ratios:
             return
         early, late = np.median(self.ratios[:ENOUGH]), np.median(self.ratios[len(self.ratios) // 2 :])
-        whole = len(self.ratios) > 1
+        whole = len(self.ratios) >= ENOUGH
         bound = (HIGH_EARLY, HIGH) if whole else (HIGH_AT_ONCE, HIGH_AT_ONCE)
         ratio, over = (early, early > bound[0]) if early > bound[0] else (late, late > bound[1])
         text = f"a step changes the weights by {ratio:.2g} of their size" + (
-            " (a median over layers and steps)" if whole else ""
+            " (a median over layers and steps)" if len(self.ratios) > 1 else ""
         )
         if over or not np.isfinite(ratio):
             self.linter.find(
@@ -213,6 +243,11 @@ class StepSize(Check):
             )
         elif ratio < LOW:
             self.linter.find("learning rate too low", f"{text}; about 0.001 is usual: raise it.", self.linter.step_line)
+
+
+def _sample(p: Tensor) -> Any:
+    """A few numbers of a parameter, by which a change is noticed."""
+    return p.array.reshape(-1)[:64].copy()
 
 
 def parameters_of(optimizer: Optimizer) -> list[Tensor]:

@@ -21,7 +21,6 @@ from ..autograd.anomaly import Line, own_code, short_name
 from ..autograd.graph import Node
 from ..tensor import Leaf, Tensor
 from .captions import kept_arrays
-from .captions import memory as size_of
 from .labels import bytes_text
 
 DEPTH = 4  # how deep containers are looked into: `self.history["loss"][3]`
@@ -95,7 +94,8 @@ def _size(nodes: list[Node]) -> int:
         id(_owner(t.array)) for n in nodes for e in n.edges if isinstance(e, Leaf) and (t := e.tensor()) is not None
     }
     arrays = (a for node in nodes for a in kept_arrays(node).values())
-    return size_of(a for a in arrays if id(_owner(a)) not in leaves)
+    owners = {id(owner): owner.nbytes for owner in map(_owner, arrays)}  # a view keeps all of its base alive
+    return sum(size for key, size in owners.items() if key not in leaves)
 
 
 def _owner(array: Any) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..autograd.anomaly import Line, where
 from ..autograd.graph import Handle, Node, Several
-from ..autograd.modes import observer, recording, set_recording
+from ..autograd.modes import observer, watch
 from ..nn.modules.hooks import register_module_forward_hook, register_module_forward_pre_hook
 from ..tensor import Tensor
 
@@ -77,8 +77,7 @@ class Recording:
 
     def __enter__(self) -> Recording:
         self.outer = observer.get()
-        self._observer = observer.set(self)
-        self._recording = set_recording(bool(recording.get()))
+        self._end = watch(self)
         self._handles = [
             register_module_forward_pre_hook(self._enter_module),
             register_module_forward_hook(self._leave_module, always_call=True),
@@ -89,8 +88,7 @@ class Recording:
     def __exit__(self, *error: object) -> None:
         for handle in self._handles:
             handle.remove()
-        recording.reset(self._recording)
-        observer.reset(self._observer)
+        self._end()
 
     # --- what the engine tells ------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ ELEMENT = re.compile(r'(<g id="([^"]+)" class="(?:node|edge|cluster)[^"]*">\s*)<
 
 
 class NoRenderer(ImportError):
-    """There is neither `dot` nor pygraphviz; the message says what to install."""
+    """There is neither `dot` nor pygraphviz, or `dot` fails; the message says what to do."""
 
 
 def can_draw() -> bool:
@@ -38,7 +38,10 @@ def rendered(dot: str, form: str) -> bytes:
     if program is not None:
         done = subprocess.run([program, f"-T{form}"], input=dot.encode(), capture_output=True, check=False)
         if done.returncode:
-            raise RuntimeError(f"{program} could not draw the picture: {done.stderr.decode(errors='replace')[:500]}")
+            said = " ".join(done.stderr.decode(errors="replace").split())[:500].rstrip(".")
+            raise NoRenderer(
+                f"{program} could not draw the picture: {said}. The DOT text needs neither: .save('graph.dot')"
+            )
         return done.stdout
     try:
         import pygraphviz
@@ -99,11 +102,11 @@ def _lines(text: str) -> str:
 
 
 def page_of(picture: Picture, whole: bool = True) -> str:
-    """An HTML page with the picture; with its DOT text and what to install, where nothing can draw."""
+    """An HTML page with the picture; with its DOT text and what to do, where nothing can draw."""
     try:
         shown = svg_of(picture)
-    except NoRenderer:
-        shown = f"<p>{escaped(INSTALL)}</p>\n<pre>{_lines(dot_of(picture))}</pre>"
+    except NoRenderer as error:
+        shown = f"<p>{escaped(str(error))}</p>\n<pre>{_lines(dot_of(picture))}</pre>"
     if not whole:
         return shown
     title = escaped(f"{picture.title}, {picture.state}")

@@ -1,5 +1,6 @@
 """`torch.nn.functional`: the operations of networks with PyTorch's signatures. Thin faces over `tinygrad_edu.ops`."""
 
+from ...ops.misuse import explain_all as _explain_all
 from .activations import *
 from .adaptive_pooling import *
 from .attention import *
@@ -11,3 +12,5 @@ from .normalization import *
 from .pooling import *
 from .resampling import *
 from .sparse import *
+
+_explain_all(globals())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from ... import random
-from ...inplace import inplace as in_place
+from ...inplace import inplace as _written
 from ...ops import activations as ops
 from ...ops import celu as _celu
 from ...ops import hardshrink, log, prelu, sigmoid, softsign, tanh, zeros_like
@@ -15,6 +16,7 @@ from ...ops import relu as _relu
 from ...ops import selu as _selu
 from ...ops import softmax as _softmax
 from ...ops import threshold as _threshold
+from ...ops.misuse import explained
 from ...tensor import Tensor
 
 __all__ = [
@@ -23,6 +25,12 @@ __all__ = [
     "relu6", "relu_", "rrelu", "rrelu_", "selu", "selu_", "sigmoid", "silu", "softmax", "softmin", "softplus",
     "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "threshold_",
 ]  # fmt: skip
+
+
+def in_place(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The function that writes into its argument; unlike a method it may be called with anything."""
+    return explained(_written(function))
+
 
 relu_, elu_, selu_, celu_ = in_place(_relu), in_place(ops._elu), in_place(_selu), in_place(_celu)
 leaky_relu_, hardtanh_, threshold_ = in_place(ops._leaky_relu), in_place(ops._hardtanh), in_place(_threshold)
@@ -177,7 +185,7 @@ def _dimension(name: str, input: Tensor, dim: int | None, stacklevel: int) -> in
     if dim is None:
         dim = 0 if input.ndim in (0, 1, 3) else 1
         text = f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim={dim}."
-        warnings.warn(text, UserWarning, stacklevel=stacklevel)
+        warnings.warn(text, UserWarning, stacklevel=stacklevel + 1)
     return dim
 
 

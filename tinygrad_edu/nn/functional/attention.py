@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ... import dtypes
-from ...errors import message
+from ...errors import describe, message
 from ...ops import attention as ops
 from ...ops import cat, linear, zeros
 from ...tensor import Tensor
@@ -35,6 +35,10 @@ def scaled_dot_product_attention(
             f"Expected query, key, and value to have the same dtype, but got {query.dtype}, {key.dtype}, {value.dtype}"
         )
         raise RuntimeError(message(what, wrong))
+    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        wrong = f"query {list(query.shape)}, key {list(key.shape)} and value {list(value.shape)} do not fit together"
+        instead = "a query (..., T, E), a key (..., S, E) and a value (..., S, Ev)"
+        raise RuntimeError(message(what, wrong, instead=instead))
     if attn_mask is not None and is_causal:
         raise RuntimeError(message(what, "Explicit attn_mask should not be set when is_causal=True"))
     if attn_mask is not None and attn_mask.dtype not in (query.dtype, dtypes.bool_, dtypes.float32):
@@ -101,6 +105,7 @@ def multi_head_attention_forward(
     is_causal: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
     """Attention in `num_heads` subspaces side by side: (T, B, E), (S, B, E) to (T, B, E), and the weights (B, T, S)."""
+    what = "multi_head_attention_forward"
     batched = _check_heads(query, key, value, key_padding_mask, attn_mask, num_heads)
     if is_causal and attn_mask is None:
         raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
@@ -109,14 +114,17 @@ def multi_head_attention_forward(
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     length, batch, width = query.shape
     if width != embed_dim_to_check:
-        raise AssertionError(f"was expecting embedding dimension of {embed_dim_to_check}, but got {width}")
+        wrong = f"was expecting embedding dimension of {embed_dim_to_check}, but got {width}"
+        instead = f"a query of shape (length, batch, {embed_dim_to_check}), or a layer with embed_dim={width}"
+        raise AssertionError(message(f"{what} of a query {describe(query)}", wrong, instead=instead))
     size = width // num_heads
     if size * num_heads != width:
         raise AssertionError(f"embed_dim {width} not divisible by num_heads {num_heads}")
+    as_many = "a key and a value of equal length and batch: they are what is looked through, in pairs"
     if use_separate_proj_weight:
         if key.shape[:2] != value.shape[:2]:
             wrong = f"key's sequence and batch dims {list(key.shape[:2])} do not match value's {list(value.shape[:2])}"
-            raise AssertionError(wrong)
+            raise AssertionError(message(what, wrong, instead=as_many))
         weights = (q_proj_weight, k_proj_weight, v_proj_weight)
         if any(w is None for w in weights):
             raise AssertionError(
@@ -124,7 +132,8 @@ def multi_head_attention_forward(
             )
     else:
         if key.shape != value.shape:
-            raise AssertionError(f"key shape {list(key.shape)} does not match value shape {list(value.shape)}")
+            wrong = f"key shape {list(key.shape)} does not match value shape {list(value.shape)}"
+            raise AssertionError(message(what, wrong, instead=as_many))
         if in_proj_weight is None:
             raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
         weights = in_proj_weight.chunk(3)
@@ -132,14 +141,15 @@ def multi_head_attention_forward(
 
     if key_padding_mask is not None and key_padding_mask.shape != (batch, key.shape[0]):
         wrong = f"Expected key_padding_mask of shape (N, S) = {(batch, key.shape[0])}, but got"
-        raise AssertionError(f"{wrong} {tuple(key_padding_mask.shape)}")
+        turned = key_padding_mask.shape[::-1] == (batch, key.shape[0])
+        instead = "key_padding_mask.T" if turned else "True where a key is padding, a row for each sequence"
+        raise AssertionError(message(what, f"{wrong} {tuple(key_padding_mask.shape)}", instead=instead))
     bias, padding = _hiding(attn_mask, q), _hiding(key_padding_mask, q)
     if bias is not None:
         expected = ((length, key.shape[0]), (batch * num_heads, length, key.shape[0]))[bias.ndim - 2]
         if bias.shape != expected:
-            raise RuntimeError(
-                f"The shape of the {bias.ndim}D attn_mask is {list(bias.shape)}, but should be {list(expected)}."
-            )
+            wrong = f"The shape of the {bias.ndim}D attn_mask is {list(bias.shape)}, but should be {list(expected)}."
+            raise RuntimeError(message(what, wrong, instead="a mask of (length of the query, length of the key)"))
     if bias_k is not None and bias_v is not None:
         k = cat([k, bias_k.expand(1, batch, width)])
         v = cat([v, bias_v.expand(1, batch, width)])

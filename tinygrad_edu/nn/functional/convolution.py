@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...errors import message
+from ...errors import describe, message
 from ...ops.arguments import need_tensor
 from ...ops.convolution import _conv_transpose, _convolution
 from ...ops.shape import reshape
@@ -46,7 +46,9 @@ def convolution(
             padded = tuple(m + 2 * p for m, p in zip(n, padding, strict=True))
             spread = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
             wrong = f"the kernel spans {spread} elements, more than the padded input's {padded}"
-            raise RuntimeError(message(what, f"Kernel size can't be greater than actual input size: {wrong}"))
+            wrong = f"Kernel size can't be greater than actual input size: {wrong}"
+            instead = "padding, a smaller kernel, or fewer halvings before it"
+            raise RuntimeError(message(f"{what} of {describe(input)}", wrong, instead=instead))
         return _convolution(input, weight, bias, size, stride, padding, dilation, groups)
     sizes = zip(n, kernel, stride, padding, dilation, output_padding, strict=True)
     size = tuple((m - 1) * s - 2 * p + d * (k - 1) + 1 + extra for m, k, s, p, d, extra in sizes)
@@ -182,9 +184,10 @@ def _conv_named(what, x, weight, bias, stride, padding, dilation, groups):
 
 def _check(what, input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
     """Raise where the shapes and options do not fit together."""
-    wrong = None
+    wrong, instead = None, ""
     given = f"groups={groups}, weight of size {list(weight.shape)}"
     lead, channels = weight.shape[0], input.shape[1]
+    outputs = weight.shape[1] * groups if transposed else lead
     if min(stride) < 1:
         wrong = f"non-positive stride is not supported, got {list(stride)}"
     elif min(padding) < 0:
@@ -202,13 +205,13 @@ def _check(what, input, weight, bias, stride, padding, dilation, transposed, out
     elif channels != (lead if transposed else weight.shape[1] * groups):
         expected = lead if transposed else weight.shape[1] * groups
         wrong = f"Given {given}, expected input{list(input.shape)} to have {expected} channels, but got {channels}"
+        instead = f"a layer of these channels: nn.Conv{'Transpose' if transposed else ''}{input.ndim - 2}d"
+        instead += f"({channels}, {outputs}, ...)"
+        if expected in input.shape[2:]:
+            instead = f"x.movedim({input.shape.index(expected, 2)}, 1): channels stand right after the batch"
     elif transposed and any(e >= max(s, d) for e, s, d in zip(output_padding, stride, dilation, strict=True)):
         wrong = f"output padding {output_padding} must be smaller than either stride {stride} or dilation {dilation}"
-    if wrong is None and bias is not None:
-        outputs = weight.shape[1] * groups if transposed else lead
-        if bias.ndim != 1 or bias.shape[0] != outputs:
-            wrong = (
-                f"Given {given}, expected bias to have {outputs} elements in one dimension, but got {list(bias.shape)}"
-            )
+    if wrong is None and bias is not None and tuple(bias.shape) != (outputs,):
+        wrong = f"Given {given}, expected bias to have {outputs} elements in one dimension, but got {list(bias.shape)}"
     if wrong:
-        raise RuntimeError(message(what, wrong))
+        raise RuntimeError(message(what, wrong, instead=instead))

@@ -28,7 +28,7 @@ def _reduction(reduction: str, size_average: bool | None = None, reduce: bool | 
     if size_average is not None or reduce is not None:
         old = "none" if reduce is False else "sum" if size_average is False else "mean"
         text = f"size_average and reduce args will be deprecated, please use reduction='{old}' instead."
-        warnings.warn(text, UserWarning, stacklevel=3)
+        warnings.warn(text, UserWarning, stacklevel=4)
         return old
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction; write 'none', 'mean' or 'sum'")
@@ -151,7 +151,10 @@ def binary_cross_entropy_with_logits(
     reduction = _reduction(reduction, size_average, reduce)
     name = "binary_cross_entropy_with_logits"
     if need_tensor(input, name).shape != need_tensor(target, name, "target").shape:
-        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+        wrong = f"Target size ({target.shape}) must be the same as input size ({input.shape})"
+        fits = target.numel() == input.numel()
+        instead = "target.view_as(input)" if fits else "a probability for each logit: one_hot(target, classes).float()"
+        raise ValueError(message(name, wrong, instead=instead))
     traps.no_probabilities(name, input, "sigmoid", "logits are wanted, x before it")
     return ops._binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction)
 
@@ -287,7 +290,7 @@ def kl_div(
                 "reduction: 'mean' divides the total loss by both the batch size and the support size. "
                 "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
             )
-            warnings.warn(text, UserWarning, stacklevel=2)
+            warnings.warn(text, UserWarning, stacklevel=3)
     return ops._kl_div(input, target, _reduction(reduction, size_average, reduce), log_target)
 
 

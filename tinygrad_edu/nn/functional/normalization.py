@@ -61,6 +61,8 @@ def instance_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     """(x - mean) / sqrt(var + eps) for each channel of each sample (or by the running statistics), scaled and shifted."""
+    if input.ndim < 2:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
     c = input.shape[1]
     ops._need_channels("instance_norm", c, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     ops._need_one_dtype("instance_norm", input, running_mean, running_var, weight, bias)

@@ -339,5 +339,6 @@ def _windows(what, dims, input, kernel_size, stride, padding, dilation, ceil_mod
         size.append(count - 1 if ceil_mode and (count - 1) * s >= m + p else count)  # none begins in the padding
     if min(size) < 1:
         wrong = f"Calculated output size: {tuple(size)}. Output size is too small"
-        raise RuntimeError(message(f"{what}({describe(input)}) with {kernel=}", wrong))
+        instead = "a smaller kernel_size, or ceil_mode=True"
+        raise RuntimeError(message(f"{what}({describe(input)}) with {kernel=}", wrong, instead=instead))
     return n, tuple(size), kernel, stride, padding, dilation

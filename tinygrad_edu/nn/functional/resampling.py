@@ -214,7 +214,11 @@ def _new_size(n, size, scale_factor, recompute):
     """The new lengths, and the steps that they mean in the old ones."""
     what, dims = "interpolate", len(n)
     if (size is None) == (scale_factor is None):
-        raise ValueError(message(what, "exactly one of size and scale_factor should be defined"))
+        raise ValueError(
+            message(
+                what, "exactly one of size and scale_factor should be defined", instead="scale_factor=2, or size=(H, W)"
+            )
+        )
     given = size if scale_factor is None else scale_factor
     given = tuple(given) if isinstance(given, (tuple, list)) else (given,) * dims
     if len(given) != dims:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ... import devices, random
 from ...autograd.modes import no_grad
-from ...errors import message
+from ...errors import describe, message
 from ...inplace import inplace as in_place
 from ...ops import embedding as ops
 from ...ops import one_hot
@@ -51,8 +51,11 @@ def _check_rows(name, input, weight):
         raise RuntimeError(message(name, wrong, instead="input.long()"))
     i = input.array
     if (type(i) is np.ndarray or devices.blocking) and i.size and not (i.min() >= 0 and i.max() < len(weight.array)):
-        wrong = f"index out of range in self: {int(i.min())} to {int(i.max())} in a table of {len(weight.array)} rows"
-        raise (IndexError if name == "embedding" else RuntimeError)(message(name, wrong))
+        rows, low, high = len(weight.array), int(i.min()), int(i.max())
+        wrong = f"index out of range in self: {low} to {high} in a table of {rows} rows"
+        instead = f"numbers from 0 to {rows - 1}" + (f", or a table of {high + 1} rows" if high >= rows else "")
+        what = f"{name}({describe(input)}, {describe(weight)})"
+        raise (IndexError if name == "embedding" else RuntimeError)(message(what, wrong, instead=instead))
 
 
 def _padding(name, padding_idx, weight):
@@ -122,23 +125,24 @@ def _bags(input, offsets, include_last):
         if offsets is not None:
             raise ValueError("if input is 2D, then offsets has to be None, as input is treated as bags of equal length")
         count, length = input.shape
-        return wrap(np.repeat(np.arange(count), length)), count
+        return wrap(np.repeat(devices.arange(count, like=input.array), length)), count
     if input.ndim != 1:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
     if offsets is None or offsets.ndim != 1:
         raise ValueError("offsets has to be a 1D Tensor where the input is 1D")
     starts, length = offsets.array, input.shape[0]
-    if starts.size and starts[-1] > length:
+    looks = starts.size and devices.looks(starts)
+    if looks and starts[-1] > length:
         raise RuntimeError(f"offsets[-1] can not be greater than input's length {length}, but got {starts[-1]}")
     if include_last:
         if not starts.size:
             raise RuntimeError("include_last_offset: number of offset should be at least 1")
         starts = starts[:-1]
-    if starts.size and starts[0] != 0:
+    if looks and starts[0] != 0:
         raise RuntimeError(
             f"offsets[0] has to be 0, i.e., the first sequence has to start from position 0; got {starts[0]}"
         )
-    bag = np.searchsorted(starts, np.arange(length), side="right") - 1
+    bag = np.searchsorted(starts, devices.arange(length, like=starts), side="right") - 1
     return wrap(bag), starts.size
 
 

@@ -49,7 +49,9 @@ class MultiheadAttention(Module):
         self.batch_first = batch_first
         self.head_dim = embed_dim // num_heads
         if self.head_dim * num_heads != embed_dim:
-            raise AssertionError(f"embed_dim must be divisible by num_heads, but {embed_dim} is not by {num_heads}")
+            wrong = f"embed_dim must be divisible by num_heads, but {embed_dim} is not by {num_heads}"
+            able = ", ".join(str(n) for n in range(1, embed_dim + 1) if embed_dim % n == 0)
+            raise AssertionError(message("MultiheadAttention", wrong, instead=f"num_heads of one of {able}"))
 
         def parameter(*shape: int) -> Parameter:
             return Parameter(empty(shape, device=device, dtype=dtype))

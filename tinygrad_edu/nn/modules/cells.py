@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ...errors import message
+from ...errors import describe, message
 from ...ops import empty, zeros
 from ...ops.recurrent import gru_cell, lstm_cell, rnn_relu_cell, rnn_tanh_cell
 from ...tensor import Tensor
@@ -76,7 +76,8 @@ class RNNCellBase(Module):
                 raise ValueError(f"{what}: Expected {name} to be 1D or 2D, got {t.dim()}D instead")
         if input.shape[-1] != self.input_size:
             wrong = f"input has inconsistent input_size: got {input.shape[-1]} expected {self.input_size}"
-            raise RuntimeError(message(what, wrong))
+            instead = f"nn.{what}({input.shape[-1]}, {self.hidden_size})"
+            raise RuntimeError(message(f"{what} of {describe(input)}", wrong, instead=instead))
         alone = input.dim() == 1
         x = input.unsqueeze(0) if alone else input
         if states is None:

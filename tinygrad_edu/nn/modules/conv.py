@@ -89,7 +89,7 @@ class _ConvNd(Module):
         if groups <= 0:
             wrong = f"groups must be a positive integer, not {groups}"
         elif in_channels % groups:
-            wrong = f"in_channels must be divisible by groups, but {in_channels} is not by {groups}"
+            wrong = f"in_channels must be divisible by groups, but {in_channels} is not by {groups}; write groups=1 or groups={in_channels}"
         elif out_channels % groups:
             wrong = f"out_channels must be divisible by groups, but {out_channels} is not by {groups}"
         elif isinstance(padding, str) and padding not in ("same", "valid"):

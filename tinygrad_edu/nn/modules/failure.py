@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 __all__: list[str] = []
 
 PACKAGE = str(Path(__file__).parents[2]) + os.sep
-KINDS = (RuntimeError, ValueError, IndexError, TypeError, NotImplementedError)  # whose text is a sentence of ours
+KINDS = (
+    RuntimeError,
+    ValueError,
+    IndexError,
+    TypeError,
+    NotImplementedError,
+    AssertionError,
+)  # whose text is a sentence of ours
 
 
 def locate(error: Exception, call: CodeType) -> None:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ...errors import describe, message
 from ...tensor import Tensor
 from .. import functional as F
 from ..functional.losses import _reduction
@@ -27,6 +28,13 @@ class _Loss(Module):
 
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__()
+        if isinstance(size_average, Tensor):
+            name = type(self).__name__
+            wrong = (
+                "Boolean value of Tensor with more than one value is ambiguous: tensors stand where options are asked"
+            )
+            instead = f"{name}()(input, target): first the loss is made, then called"
+            raise RuntimeError(message(f"{name}(..., {describe(size_average)}, ...)", wrong, instead=instead))
         old = size_average is not None or reduce is not None
         self.reduction = _reduction(reduction, size_average, reduce) if old else reduction
 

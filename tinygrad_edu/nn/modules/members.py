@@ -132,7 +132,9 @@ class Members:
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a submodule."""
         if module is not None and not isinstance(module, Members):
-            raise TypeError(f"{type_name(module)} is not a Module subclass")
+            several = isinstance(module, (list, tuple))
+            hint = "write Sequential(*layers)" if several else "write nn.ReLU() for F.relu, or a class of your own"
+            raise TypeError(f"{type_name(module)} is not a Module subclass; {hint}")
         self._check_name(name, "module", "_modules")
         self._modules[name] = registered("module", self, name, module)
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from ...errors import message
+from ...errors import describe, message
 from ...ops import cat, empty, linear, sigmoid, stack, tanh, zeros
 from ...ops.recurrent import _gru, _lstm, _rnn, _stacked
 from ...tensor import Tensor
@@ -252,16 +252,21 @@ class RNNBase(Module):
         if input.dim() != expected:
             raise RuntimeError(f"input must have {expected} dimensions, got {input.dim()}")
         if input.shape[-1] != self.input_size:
-            raise RuntimeError(
-                f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.shape[-1]}"
+            wrong = f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {input.shape[-1]}"
+            name = type(self).__name__
+            instead = (
+                f"nn.{name}({input.shape[-1]}, {self.hidden_size}), or an input whose last dimension is its features"
             )
+            raise RuntimeError(message(f"{name} of {describe(input)}", wrong, instead=instead))
 
     def check_hidden_size(
         self, hx: Tensor, expected_hidden_size: tuple[int, ...], msg: str = "Expected hidden size {}, got {}"
     ) -> None:
         """Raise for a state of the wrong shape."""
-        if tuple(hx.shape) != tuple(expected_hidden_size):
-            raise RuntimeError(msg.format(tuple(expected_hidden_size), list(hx.shape)))
+        expected = tuple(expected_hidden_size)
+        if tuple(hx.shape) != expected:
+            instead = f"zeros{expected}, for (layers * directions, batch, size), also with batch_first=True"
+            raise RuntimeError(message(type(self).__name__, msg.format(expected, list(hx.shape)), instead=instead))
 
     def permute_hidden(self, hx: Any, permutation: Tensor | None) -> Any:
         """The states with their sequences in another order."""

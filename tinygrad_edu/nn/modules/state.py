@@ -98,7 +98,8 @@ class Stateful:
         With `strict`, an error names every key that is missing or unexpected, and the nearest names there are.
         """
         if not isinstance(state_dict, Mapping):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+            hint = " Write load_state_dict(torch.load(path))." if isinstance(state_dict, str) else ""
+            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.{hint}")
         found = _IncompatibleKeys([], [])
         errors: list[str] = []
         versions = getattr(state_dict, "_metadata", None) or {}

@@ -76,7 +76,7 @@ def clip_grad_norm(
 ) -> Tensor:
     """The older name of `clip_grad_norm_`."""
     text = "`torch.nn.utils.clip_grad_norm` is now deprecated in favor of `torch.nn.utils.clip_grad_norm_`."
-    warnings.warn(text, FutureWarning, stacklevel=2)
+    warnings.warn(text, FutureWarning, stacklevel=3)
     return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
 
 

@@ -67,7 +67,7 @@ def unhook(module: Module, hook: Any) -> None:
 def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
     """w = g v / ‖v‖ with the norm of each slice of `dim` (of the whole, if None) and the direction as parameters."""
     text = "`torch.nn.utils.weight_norm` is deprecated in favor of `torch.nn.utils.parametrizations.weight_norm`."
-    warnings.warn(text, FutureWarning, stacklevel=2)
+    warnings.warn(text, FutureWarning, stacklevel=3)
     WeightNorm.apply(module, name, dim)
     return module
 

@@ -158,7 +158,9 @@ def saved_function(function: Callable) -> dict[str, Any] | None:
 
 def _an_optimizer(optimizer: Any) -> Optimizer:
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+        raise TypeError(
+            f"{type(optimizer).__name__} is not an Optimizer; write StepLR(optimizer, ...) and the like, the optimizer first"
+        )
     return optimizer
 
 

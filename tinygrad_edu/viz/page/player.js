@@ -343,7 +343,7 @@ const view = { k: 1, x: 0, y: 0, whole: false, own: false }; // own: where the r
 function look() {
   const { clientWidth: width, clientHeight: height } = $("stage"), { w, h } = drawing.plan, edge = 22;
   const whole = Math.min((width - 2 * edge) / w, (height - 2 * edge) / h, 1.25);
-  if (!view.own) view.k = view.whole ? whole : Math.max(whole, 0.85);
+  if (!view.own) view.k = view.whole || whole > 0.7 ? whole : 0.85; // smaller, the words in the boxes cannot be read
   const nearest = steps[Math.min(Math.max(at, 1), steps.length - 2)].box;
   const place = nearest === undefined ? { x: w / 2, y: 0, w: 0, h: 0 } : drawing.plan.boxes.get(seen(nearest));
   const along = (size, extent, start, length) => {
@@ -422,3 +422,4 @@ for (let depth = 0; folded.size && depth < 9; depth++) {
 }
 at = Number(/^#(\d+)$/.exec(location.hash)?.[1] ?? 0); // page.html#7 opens at step 7
 redraw();
+requestAnimationFrame(() => $("stage").classList.add("open")); // where it opens it stands still
