@@ -167,6 +167,9 @@ def _source(op: Op) -> str:
         bits = " + ".join(f"{1 << i} * (n_{names[i]} is not None)" for i in sorted(rules))
         kept = f"({arrays}out_{', *extras_' if op.keeps else ''})"
         nodes = "".join(f"n_{names[i]}, " if i in rules else "None, " for i in range(op.arity))
+        tensors = " + ".join(
+            "1" if i == lead == 0 else f"{1 << i} * isinstance({n}, Tensor)" for i, n in enumerate(names)
+        )
         lines += [
             f"        if needs_ := {bits}:",
             "            plan_ = plans.get(needs_) or op.plan(needs_)",
@@ -174,7 +177,7 @@ def _source(op: Op) -> str:
             f"            node_.plan, node_.edges, node_.shape = plan_, ({nodes}), out_.shape",
             f"            node_.kept = plan_.pick({kept}) if plan_.pick is not None else ()",
             "            node_.version = node_.hooks = None",
-            "            if plan_.constants:",
+            f"            if plan_.constants and plan_.constants & ({tensors}):",
             f"                node_.watch = watched(plan_, ({everything},))",
             "            node_.number = tick()",
             "            if mode_ is not True:",
