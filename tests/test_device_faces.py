@@ -66,6 +66,8 @@ def test_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda.reset_peak_memory_stats()
     assert cuda.max_memory_allocated() == 50 and "allocated_bytes.all.peak" in cuda.memory_summary()
     assert cuda.mem_get_info() == (2**29, 2**30)
+    monkeypatch.undo()
+    cuda.reset_peak_memory_stats()
 
 
 def test_seeds_and_states() -> None:

@@ -90,7 +90,7 @@ def main(first: int, count: int, only: str = "") -> None:
     """Load that many files, and write how they ended as JSON; the case at work stands in a file beside, for the parent
     of a process that dies."""
     warnings.simplefilter("ignore")
-    kinds = {name: kind for name, kind in damage.kinds() if only in ("", name)}
+    kinds = {name: make() for name, make in damage.KINDS.items() if only in ("", name)}
     ended: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     wrong: dict[int, str] = {}
     signal.signal(signal.SIGALRM, too_slow)

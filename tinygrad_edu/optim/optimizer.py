@@ -58,6 +58,8 @@ class Optimizer:
         if hasattr(params, "parameters"):
             kind = type(params).__name__
             raise TypeError(message("optimizer", f"'{kind}' object is not iterable", instead="model.parameters()"))
+        if not isinstance(defaults, dict):
+            raise TypeError(message("optimizer", f"defaults must be a dict of options, not {type(defaults).__name__}"))
         self.defaults = defaults
         self.state = defaultdict(dict)
         self.param_groups = []

@@ -25,7 +25,10 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Let each parameter have its part of a vector as its values."""
     if not isinstance(vec, Tensor):
         raise TypeError(f"vector_to_parameters: expected torch.Tensor, but got: {type(vec).__name__}")
-    first = 0
+    parameters, first = list(parameters), 0
+    if not all(isinstance(p, Tensor) for p in parameters):
+        kinds = ", ".join(sorted({type(p).__name__ for p in parameters if not isinstance(p, Tensor)}))
+        raise TypeError(message("vector_to_parameters", f"parameters must be tensors, not {kinds}"))
     for p in parameters:
         p.data = vec[first : first + p.numel()].view_as(p).data
         first += p.numel()

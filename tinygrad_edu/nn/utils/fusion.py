@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TypeVar
 
-from ...errors import message
+from ...errors import describe, message
 from ...ops import ones_like, zeros_like
 from ...tensor import Tensor
 from ..modules.module import Module
@@ -68,6 +68,9 @@ def fuse_linear_bn_weights(
 
 
 def _check(layer: Module, bn: Module) -> None:
+    for each in (layer, bn):
+        if not isinstance(each, Module):
+            raise TypeError(message("fuse", f"a layer and its batch norm are modules, not {describe(each)}"))
     if layer.training or bn.training:
         raise AssertionError("Fusion only for eval! Call .eval() on both modules first.")
     if bn.running_mean is None or bn.running_var is None:
