@@ -444,3 +444,107 @@ def test_what_the_tape_does_not_see_is_no_constant_though_the_arguments_were_the
         return x * torch.from_numpy(np.cumsum(x.array))
 
     refused(step, floats(3), why="made anew in each run")
+
+
+class Settings:
+    """What a program may hang on an object of its own."""
+
+    def __init__(self):
+        self.scale, self.inner, self.functions = 0.5, types.SimpleNamespace(scale=0.5), [torch.sin]
+        self.weight = torch.ones(3)
+
+    def __call__(self, x):
+        return x * self.scale
+
+    def scaled(self, x):
+        return x * self.inner.scale
+
+
+def _settings():
+    return {
+        "a list": ([0.5], lambda s, x: x * s[0], lambda s: s.__setitem__(0, 2.0)),
+        "a tuple": (
+            types.SimpleNamespace(pair=(0.5, 1)),
+            lambda s, x: x * s.pair[0],
+            lambda s: setattr(s, "pair", (2.0, 1)),
+        ),
+        "a dictionary in one": (
+            {"a": {"b": 0.5}},
+            lambda s, x: x * s["a"]["b"],
+            lambda s: s["a"].__setitem__("b", 2.0),
+        ),
+        "a number of NumPy's": (
+            types.SimpleNamespace(n=np.float64(0.5)),
+            lambda s, x: x * s.n,
+            lambda s: setattr(s, "n", np.float64(2)),
+        ),
+        "an attribute": (Settings(), lambda s, x: x * s.scale, lambda s: setattr(s, "scale", 2.0)),
+        "an object that is called": (Settings(), lambda s, x: s(x), lambda s: setattr(s, "scale", 2.0)),
+        "a method": (Settings(), lambda s, x: s.scaled(x), lambda s: setattr(s.inner, "scale", 2.0)),
+        "a function in a list": (
+            Settings(),
+            lambda s, x: s.functions[0](x),
+            lambda s: s.functions.__setitem__(0, torch.cos),
+        ),
+        "another tensor": (Settings(), lambda s, x: x * s.weight, lambda s: setattr(s, "weight", torch.zeros(3))),
+    }
+
+
+@pytest.mark.parametrize("name", _settings())
+def test_what_a_step_reads_around_it_may_change(name):
+    settings, step, change = _settings()[name]
+
+    def around(x):
+        return step(settings, x) + 1
+
+    recorded, x = replayed(around, floats(3)), floats(3)
+    assert np.array_equal(recorded(x).numpy(), around(x).numpy())
+    change(settings)
+    for _ in range(4):
+        assert np.array_equal(recorded(x).numpy(), around(x).numpy())
+
+
+def test_a_default_may_change():
+    def step(x, scale=0.5):
+        return x * scale
+
+    recorded, x = replayed(step, floats(3)), floats(3)
+    step.__defaults__ = (2.0,)
+    assert np.array_equal(recorded(x).numpy(), (x * 2).numpy())
+
+
+def test_a_counter_in_a_list_counts_every_step():
+    seen = [0]
+
+    def step(x):
+        seen[0] += 1
+        return x * 2
+
+    refused(step, floats(3), why="another in each run")
+    assert seen == [4]
+
+
+def test_modules_may_change_and_be_given_hooks():
+    model, seen = mlp(), []
+    recorded, x = replayed(lambda x: model(x).detach(), floats(5, 6)), floats(5, 6)
+    model[1] = nn.Tanh()
+    assert np.array_equal(recorded(x).numpy(), model(x).numpy(force=True))
+    model[3].register_forward_hook(lambda module, args, out: seen.append(out))
+    for _ in range(4):
+        assert np.array_equal(recorded(x).numpy(), model(x).numpy(force=True))
+    assert len(seen) == 8
+
+
+def test_a_method_of_an_object_whose_flag_decides():
+    class Trainer:
+        def __init__(self):
+            self.model, self.squared = mlp(), False
+
+        def step(self, x):
+            out = self.model(x).detach()
+            return out * out if self.squared else out
+
+    trainer, x = Trainer(), floats(5, 6)
+    recorded = replayed(lambda x: trainer.step(x), x)
+    trainer.squared = True
+    assert np.array_equal(recorded(x).numpy(), trainer.step(x).numpy())

@@ -15,6 +15,7 @@ from ..nn.modules.hooks import EVERYWHERE
 from ..tensor import Leaf, Tensor, wrap
 from ..written import executed
 from . import purity
+from .surroundings import PLAIN, Surroundings
 from .tape import Tape, listen
 
 MOST = 256  # sets of arguments that one step is recorded for
@@ -24,11 +25,9 @@ class Program:
     """A recorded step: its text, and the objects that it works on."""
 
     def __init__(self, tape: Tape, result: str, function: Callable) -> None:
-        self.modules = list(tape.modules.values())
-        self.functions = purity.reached(function, self.modules)
-        self.why = tape.why or purity.reason(self.functions)
+        self.around = Surroundings(function, list(tape.modules.values()))
+        self.why = tape.why or purity.reason(self.around.functions)
         self.objects = tape.objects
-        self.numbers = purity.numbers(self.functions, self.modules)
         tensors = [v for v in self.objects.values() if isinstance(v, Tensor)]
         self.tensors = [(t, t.array.shape, t.array.dtype) for t in tensors]
         self.leaves: list[tuple[Leaf, Any]] = [(v, v.tensor()) for v in self.objects.values() if isinstance(v, Leaf)]
@@ -39,6 +38,8 @@ class Program:
         """What differs in another recording of the same step; nothing if it is the same program."""
         if self.source != other.source:
             return "two runs of it did different things"
+        if self.around.differs(other.around):
+            return "what it reads from around it is another in each run, as a counter is"
         for name, value in self.objects.items():
             twin = other.objects[name]
             if value is twin or type(value) is type(twin) is functools.partial:
@@ -61,7 +62,7 @@ class Program:
         return (
             all(leaf is t.node and leaf.hooks is None for leaf, t in self.leaves)
             and all(t.array.shape == shape and t.array.dtype is dtype for t, shape, dtype in self.tensors)
-            and all(look() == value for look, value in self.numbers)
+            and self.around.hold()
         )
 
     @functools.cached_property
@@ -161,7 +162,7 @@ def _key(args: Any, kwargs: Any) -> Any:
             if v.edge() is not None or type(v.array) is not np.ndarray:
                 return None
             parts.append((v.array.shape, v.array.dtype, type(v)))
-        elif type(v) in purity.PLAIN:
+        elif type(v) in PLAIN:
             parts.append((type(v), v))
         else:
             return None

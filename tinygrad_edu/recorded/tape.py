@@ -282,6 +282,8 @@ class Tape:
 
     def entered(self, module: Any, args: Any) -> None:
         """A module is called."""
+        if module._own_hooks():
+            self.refuse(f"a hook on a {type(module).__name__}")
         if id(module) not in self.modules:
             self.modules[id(module)] = module
             self.seen([t for t in (*module._parameters.values(), *module._buffers.values()) if t is not None])
