@@ -176,7 +176,7 @@ def test_optimizers_and_parameters() -> None:
     model = net()
     found = run(model, optimizer=optim.SGD([model[0].weight], lr=0.01))
     only(found, "parameters not in the optimizer", "step", "3 parameters of Sequential", "0.bias, 2.weight, 2.bias")
-    found = run(model, optimizer=optim.SGD(net().parameters(), lr=0.01))
+    found = run(net(), optimizer=optim.SGD(net().parameters(), lr=0.01))
     only(found, "optimizer without gradients", "step", "the model was made anew after the optimizer")
 
 
