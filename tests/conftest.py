@@ -20,8 +20,11 @@ settings.load_profile("ci" if os.environ.get("CI") else "ordinary")
 
 @pytest.fixture(autouse=True)
 def seed() -> None:
-    """Every test draws the same random numbers in every run."""
+    """Every test draws the same random numbers in every run, whichever ran before it."""
+    import tinygrad_edu
+
     np.random.seed(0)
+    tinygrad_edu.manual_seed(0)
 
 
 @pytest.fixture(params=["stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])

@@ -66,7 +66,7 @@ def _run(options: argparse.Namespace) -> int:
         if isinstance(error, ModuleNotFoundError) and options.target.startswith(error.name or ""):
             return _mistake(f"there is no module {error.name!r} that can be run from {os.getcwd()}")
         return _mistake(f"the module {options.target!r} cannot be imported: {error}")
-    return code or int(options.command == "graph" and looks.failed)
+    return code or int(looks is not None and (looks.wrong or (options.command == "graph" and looks.failed)))
 
 
 def _launch(options: argparse.Namespace) -> int:

@@ -21,7 +21,7 @@ EXAMPLES = """examples:
   python -m tinygrad_edu info                         versions, threads, devices
 
 exit codes: 0 all is well, 1 what was looked for was not found, 2 a mistake in the call or a file that cannot be read or
-written, 130 interrupted; `run` ends with its program's own.
+written, 130 interrupted; `run` ends with its program's own, where that is 0 with 1 if --gradcheck finds a wrong gradient.
 """
 RUN_EXAMPLES = """examples:
   python -m tinygrad_edu run train.py --epochs 3
@@ -30,7 +30,8 @@ RUN_EXAMPLES = """examples:
 
 What is to be looked at may stand before the program's file, or right behind it. Behind it, a flag that the file itself
 mentions is the program's, and from the first argument on that is none of these all are; so is what follows --.
-Reports go to standard error, when the program has ended.
+Reports go to standard error, when the program has ended. The exit code is the program's; where that is 0, it is 1 if
+--gradcheck finds a wrong gradient.
 """
 GRAPH_EXAMPLES = """examples:
   python -m tinygrad_edu graph train.py                     graph.svg, of the first step
@@ -101,7 +102,9 @@ def looks() -> argparse.ArgumentParser:
     _of_a_step(group)
     group.add_argument("--summary", action="store_true", help="a table of the model's modules")
     group.add_argument(
-        "--gradcheck", action="store_true", help="check the step's operations against numerical gradients"
+        "--gradcheck",
+        action="store_true",
+        help="check the step's operations against numerical gradients; exit code 1 if one is wrong",
     )
     group.add_argument("--profile", action="store_true", help="time the whole run by operation and by module")
     group.add_argument("--lint", action="store_true", help="look for mistakes of training in the whole run")

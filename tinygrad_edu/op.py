@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from .plan import OPS, Plan
+from .plan import OPS, Plan, check_rules
 from .return_types import named
 from .sums import total
 from .written import MISSING, caller
@@ -86,6 +86,7 @@ class Op:
         """State the rules by argument; `together` is one rule for all required arguments, and answers a tuple."""
         if together is not None:
             rules = {",".join(self.names[: self.required]): together}
+        check_rules(self, rules)
         self.rules.update(rules)
         positions = sorted(self.names.index(name) for key in self.rules for name in key.split(","))
         self.arity = positions[-1] + 1
@@ -143,8 +144,9 @@ def op(forward: Callable | None = None, **traits: Any) -> Any:
     call.__name__, call.__qualname__ = forward.__name__, forward.__qualname__
     call.__doc__, call.__module__, call.__wrapped__ = forward.__doc__, forward.__module__, forward
     call.op, call.grad, made.call = made, made.grad, call
-    assert made.name not in OPS, f"two operations are called {made.name}"
-    OPS[made.name] = made
+    ours = made.name in OPS and OPS[made.name].call.__module__.startswith(__package__)
+    assert not (ours and call.__module__.startswith(__package__)), f"two operations are called {made.name}"
+    OPS[f"{call.__module__}.{made.name}" if ours else made.name] = made  # a program may write its own anew
     return call
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,11 +112,35 @@ class Plan:
                 edge = edges[position] if position < len(edges) else None
                 if edge is not None and gx is not None:
                     if gx.shape != edge.shape:
-                        gx = OPS["sum_to"].call(gx, edge.shape)
+                        gx = _fitted(self.op, position, gx, edge.shape)
                     if edge.takes and len(positions) > 1 and any(gx is other for _, other in found):
                         gx = gx.copy()  # two leaves, as the two biases of an LSTM, must not own one array
                     found.append((edge, gx))
         return found
+
+
+def check_rules(op: Op, rules: dict[str, Callable]) -> None:
+    """Raise for a rule of an argument that is not there, and for what tells no names of what it needs."""
+    for key, rule in rules.items():
+        if unknown := set(key.split(",")) - set(op.names):
+            wrong = f"there is no argument {', '.join(map(repr, unknown))} to state a rule for"
+            raise TypeError(message(f"{op.name}.grad()", wrong, instead=f"one of {', '.join(op.names)}"))
+        if not isinstance(rule, FunctionType):
+            wrong = f"a rule is a Python function, whose arguments tell what it needs, not {type(rule).__name__}"
+            raise TypeError(message(f"{op.name}.grad()", wrong, instead=f"{key}=lambda g, {op.names[0]}: ..."))
+
+
+def _fitted(op: Op, position: int, g: Any, shape: tuple[int, ...]) -> Any:
+    """A gradient summed over what was broadcast."""
+    lead = -1 if g is None else len(g.shape) - len(shape)
+    if lead < 0 or any(n not in (1, m) for n, m in zip(shape, g.shape[lead:], strict=True)):
+        name = op.names[min(position, len(op.names) - 1)]
+        wrong = (
+            f"its rule for '{name}' gave {'None' if g is None else describe(g)}, the argument's shape is {list(shape)}"
+        )
+        instead = "a rule whose gradient has the shape of the argument, or of the result"
+        raise RuntimeError(message(op.name, wrong, instead=instead))
+    return OPS["sum_to"].call(g, shape)
 
 
 def _is_memory(value: Any) -> bool:
@@ -169,8 +194,8 @@ class OpNode(TensorNode):
             else:
                 gx = rule(g)
             edge = edges[position]
-            if gx.shape != edge.shape:  # broadcasting is undone here, once, for every operation
-                gx = OPS["sum_to"].call(gx, edge.shape)
+            if gx is None or gx.shape != edge.shape:  # broadcasting is undone here, once, for every operation
+                gx = _fitted(plan.op, position, gx, edge.shape)
             found.append((edge, gx))
         return found
 

@@ -49,7 +49,7 @@ def unify(op: Op, inputs: Sequence[Any]) -> tuple[list[Any], list[Any], list[Nod
     positions = range(len(inputs) - len(op.names) + 1) if op.sequence else op.promoted
     for i in positions:
         allowed: tuple[type, ...] = (Tensor, ndarray, *NUMBERS) if op.promote else (Tensor, ndarray)
-        if i >= op.required or (op.promote and len(op.names) != 2):
+        if i >= op.required or len(op.names) != 2:
             allowed += (type(None),)
         if not isinstance(inputs[i], allowed) and not devices.is_array(inputs[i]):
             raise TypeError(not_a_tensor(op, min(i, len(op.names) - 1), inputs[i]))
@@ -100,6 +100,9 @@ def settle(op: Op, out: Any, inputs: Sequence[Any]) -> Any:
     """A result of NumPy's as PyTorch has it: an array also without dimensions; floats made of integers are default."""
     if isinstance(out, np.generic):
         out = np.asarray(out)
+    elif not hasattr(out, "dtype"):
+        wrong = f"its forward gave {type(out).__name__}, which is no array"
+        raise TypeError(message(op.name, wrong, instead="return np.asarray(...)" if out is not None else "a return"))
     if out.dtype.kind == "O":  # an option that is no number was taken for an array
         raise TypeError(f"{op.name}(): an argument is no number and no tensor; it takes {op.signature}")
     if out.dtype is F64 or out.dtype is C128 or out.dtype is F16:

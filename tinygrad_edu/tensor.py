@@ -261,7 +261,8 @@ class Tensor(Methods):
         return _rebuild, (type(self), str(self.device)), state
 
     def __setstate__(self, state: tuple) -> None:
-        self.array, requires_grad, attributes = state
+        array, requires_grad, attributes = state
+        self.array = array.view(np.dtype(array.dtype.str))  # the one object for this dtype, which calls look for
         self.node = Leaf(self) if requires_grad else None
         self.__dict__.update(attributes)
 

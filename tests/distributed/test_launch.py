@@ -62,6 +62,13 @@ def test_one_picture_of_several_processes(tmp_path: Path) -> None:
     assert "digraph" in picture.read_text()
 
 
+@needs_mpi
+def test_one_process_trains_by_the_command_line(tmp_path: Path) -> None:
+    ended = tinygrad_edu("launch", "-n", 2, "-m", "tinygrad_edu", "train", "moons", "--out", tmp_path / "moons")
+    assert ended.code != 0 and ended.err.count("train runs in one process") == 1, ended.err
+    assert "Traceback" not in ended.err and not list(tmp_path.iterdir())
+
+
 def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(launch.importlib.util, "find_spec", lambda name: None)
     assert cli.main(["launch", "-n", "2", BOILERPLATE]) == 2

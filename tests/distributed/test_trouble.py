@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from started import PROGRAMS, command, mpiexec, needs_mpi, run
+from started import PROGRAMS, command, mpiexec, needs_mpi, run, succeeds
 
 from tinygrad_edu.distributed import launch
 
@@ -36,6 +36,21 @@ def test_a_process_that_is_gone(how: str) -> None:
     if how != "killed":
         assert ended.err.count("Traceback") == 1 and "has ended its program" in ended.err
         assert "all_reduce(float32[4], SUM): waits in vain" in ended.err
+
+
+def test_a_process_that_is_gone_in_the_middle_of_what_one_does_for_all() -> None:
+    ended = mpiexec(3, "trouble", "root", 600)
+    assert ended.code != 0 and "done" not in ended.out
+    assert "broadcast(float32[4], src=0): waits in vain: rank 0 has ended its program" in ended.err
+
+
+def test_who_is_gone_is_named_by_every_kind_of_waiting() -> None:
+    ended = mpiexec(2, "ends", "in vain")
+    assert ended.code != 0 and ended.out.count("named") == 10, f"{ended.out}\n{ended.err}"
+
+
+def test_who_has_done_its_part_may_end() -> None:
+    succeeds(mpiexec(4, "ends", "well"), 4)
 
 
 @pytest.mark.parametrize("how", ["killed", "error"])

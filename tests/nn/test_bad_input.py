@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 
 import numpy as np
 import pytest
@@ -172,3 +173,20 @@ def test_norms_refuse_parameters_of_another_type():
     for layer in (nn.LayerNorm(4), nn.GroupNorm(2, 4)):
         with pytest.raises(RuntimeError, match=r"the input is torch.float64, but a parameter .* is torch.float32"):
             layer(x)
+
+
+def test_convolution_without_a_bias_of_what_came_out_of_another_process() -> None:
+    """Unpickled arrays have a dtype object of their own."""
+    x = pickle.loads(pickle.dumps(tg.randn(2, 1, 8, 8)))
+    assert x.array.dtype is np.dtype("float32")
+    array = pickle.loads(pickle.dumps(np.ones((2, 1, 8, 8), np.float32)))
+    for kind in (nn.Conv2d, nn.ConvTranspose2d):
+        layer = kind(1, 4, 3, bias=False)
+        plain = layer(tg.ones(2, 1, 8, 8)).numpy(force=True)
+        np.testing.assert_array_equal(layer(tg.from_numpy(array)).numpy(force=True), plain)
+        assert layer(x).shape[1] == 4
+
+
+def test_convolution_without_a_bias_names_the_dtypes() -> None:
+    with pytest.raises(RuntimeError, match=r"same dtype, but got: float64\[2, 3, 8, 8\] and float32"):
+        nn.Conv2d(3, 4, 3, bias=False)(tg.ones(2, 3, 8, 8, dtype=tg.float64))

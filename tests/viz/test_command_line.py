@@ -79,7 +79,10 @@ def test_everything_at_once_changes_nothing(folder: Path) -> None:
     out, said = run(folder, "train.py", *looks, "--epochs", "3")
     assert out == plain
     assert "wrote graph.dot" in said and "wrote step.html" in said
-    assert re.search(r"gradcheck of step 4: \d+ operations are right \(.*CubeBackward", said) and "WRONG" not in said
+    assert (
+        re.search(r"gradcheck of step 4: \d+ operations were checked, all are right \(.*CubeBackward", said)
+        and "WRONG" not in said
+    )
     assert "encoder" in said and "Parameters" in said and "67, each counted once" in said
     assert re.search(r"lint:\n  train.py:\d+: the same 3 batches come in the same order", said)
     assert re.search(r"^Adam\.step +15 ", said, re.M) and re.search(r"^encoder\.0: Linear +15 ", said, re.M)
@@ -139,6 +142,66 @@ def test_a_wrong_gradient_is_found(folder: Path) -> None:
     (folder / "train.py").write_text(PROGRAM.replace("FACTOR", "2"))
     _, said = run(folder, "train.py", "--gradcheck")
     assert "WRONG: CubeBackward, from: " in said and "likely cause: a constant factor" in said
+    text = (folder / "train.py").read_text().replace("sys.exit(3)", "")
+    (folder / "train.py").write_text(text)
+    run(folder, "train.py", "--gradcheck", code=1)
+    run(folder, "train.py", code=0)
+
+
+MASKS = """
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+class Softmax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = x.softmax(-1)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        y, = ctx.saved_tensors
+        return y * (g - MEAN.sum(-1, keepdim=True))
+
+torch.manual_seed(0)
+words = nn.Embedding(10, 8, padding_idx=0)
+rare = nn.Embedding(4, 8, scale_grad_by_freq=True)
+attention = nn.MultiheadAttention(8, 2, batch_first=True)
+mask = torch.triu(torch.ones(4, 4, dtype=torch.bool), 1)
+x = words(torch.tensor([[0, 1, 2, 3], [4, 5, 0, 6]])) + torch.randn(2, 4, 8)
+seen, _ = attention(x, x, x, attn_mask=mask)
+scores = (x @ x.mT).masked_fill(mask, -torch.inf)
+padded = F.pad(x, (1, 1), value=torch.inf)
+nothing = torch.full((3,), -torch.inf, requires_grad=True)
+poles = torch.tensor([0.0, 1.0, 2.0], requires_grad=True).log()[1:]
+losses = [
+    seen.square(), scores.softmax(-1).square(), scores.logsumexp(-1), padded.amin(-1), poles, nothing.exp(),
+    rare(torch.tensor([1, 1, 3])),
+    Softmax.apply(scores).square(),
+]
+sum(each.sum() for each in losses).backward()
+"""
+
+
+def test_what_is_infinite_or_padding_is_no_wrong_gradient(folder: Path) -> None:
+    (folder / "masks.py").write_text(MASKS.replace("MEAN", "(g * y)"))
+    _, said = run(folder, "masks.py", "--gradcheck", code=0)
+    assert "WRONG" not in said
+    names = re.findall(r"gradcheck of step 1: (\d+) operations were checked, all are right \((.*)\)", said)
+    checked = names[0][1].split(", ")
+    assert len(checked) == int(names[0][0])
+    compared = {"embedding", "add", "softmax", "masked_fill", "logsumexp", "pad", "amin", "log", "SoftmaxBackward"}
+    assert compared <= {*checked}
+    assert "not checked: exp (infinite inputs), embedding (scaled by frequency)\n" in said
+
+
+def test_a_wrong_rule_is_found_beside_infinity(folder: Path) -> None:
+    (folder / "masks.py").write_text(MASKS.replace("MEAN", "g"))
+    _, said = run(folder, "masks.py", "--gradcheck", code=1)
+    assert "operations were checked, 1 WRONG (" in said
+    assert said.count("WRONG: ") == 1 and "WRONG: SoftmaxBackward, from: " in said
 
 
 def test_anomaly(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Looking at a program that runs and knows nothing of it: pictures, times, mistakes, as the command line asks.
 
-What is said goes to standard error, after the program has ended; its own output and its exit code stay as they are.
+What is said goes to standard error, after the program has ended; its own output and its exit code stay as they are,
+but for a 0 that a wrong gradient makes 1.
 A step ends where an optimizer steps; the loss of a step is where its last walk back began.
 """
 
@@ -73,6 +74,11 @@ class Looks:
     def failed(self) -> bool:
         """Whether something of a step was asked for and could not be made."""
         return self.one is not None and (self.one.failed or not self.one.looked)
+
+    @property
+    def wrong(self) -> bool:
+        """Whether a gradient was found to be wrong."""
+        return self.one is not None and self.one.check is not None and bool(self.one.check.wrong)
 
     def _of_a_step(self) -> bool:
         return bool(self.graph or self.play or self.summary or self.gradcheck)

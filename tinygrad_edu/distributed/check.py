@@ -56,7 +56,7 @@ def compare(what: str, transport: Transport, ranks: list[int], seconds: float) -
     mine[: len(said)] = np.frombuffer(said, np.uint8)
     all_said = np.zeros((transport.size, LENGTH), np.uint8)
     done = transport.all_gather(all_said, mine)
-    Work(what, done, lambda: None, seconds, lambda: transport.gone(True)).wait()
+    Work(what, done, lambda: None, seconds).wait()
     texts = [bytes(row).rstrip(b"\0").decode(errors="replace") for row in all_said]
     calls: dict[str, list[str]] = {}
     for rank, text in zip(ranks, texts, strict=True):
@@ -74,7 +74,7 @@ def compare_pieces(
     told, found = np.array(given), np.zeros(len(ranks), np.int64)
     ones = [1] * len(ranks)
     done = transport.all_to_all((found, ones), (told, ones))
-    Work(what, done, lambda: None, seconds, lambda: transport.gone(True)).wait()
+    Work(what, done, lambda: None, seconds).wait()
     for rank, n, expected in zip(ranks, found.tolist(), wanted, strict=True):
         if n != expected:
             me = ranks[transport.rank]

@@ -44,7 +44,6 @@ def all_reduce(tensor: Tensor, op: ReduceOp = ReduceOp.SUM, group: Any = None, a
     x = addable(tensor, way)
     work = g.begin(
         f"all_reduce({describe(tensor)}, {op.name})",
-        way,
         lambda: way.all_reduce(x, known),
         lambda: put(tensor, averaged(x, op, g.size())),
     )
@@ -67,10 +66,8 @@ def reduce(
     x = addable(tensor, way)
     work = g.begin(
         f"reduce({describe(tensor)}, {op.name}, dst={g.ranks[root]})",
-        way,
         lambda: way.reduce(x, known, root),
         lambda: put(tensor, averaged(x, op, g.size())) if g.rank() == root else None,
-        everyone=False,
     )
     return begun(work, async_op)
 
@@ -86,10 +83,8 @@ def broadcast(
     x = sent(tensor, way)
     work = g.begin(
         f"broadcast({describe(tensor)}, src={g.ranks[root]})",
-        way,
         lambda: way.broadcast(x, root),
         lambda: put(tensor, x) if g.rank() != root else None,
-        everyone=False,
     )
     return begun(work, async_op)
 
@@ -108,7 +103,6 @@ def all_gather(tensor_list: list[Tensor], tensor: Tensor, group: Any = None, asy
     parts = room(x, g.size())
     work = g.begin(
         f"all_gather({describe(tensor)})",
-        way,
         lambda: way.all_gather(parts, x),
         lambda: put_all(tensor_list, parts),
     )
@@ -128,7 +122,6 @@ def all_gather_into_tensor(
     parts = room(x, g.size())
     work = g.begin(
         f"all_gather({describe(input_tensor)})",
-        way,
         lambda: way.all_gather(parts, x),
         lambda: put(output_tensor, parts),
     )
@@ -157,10 +150,8 @@ def gather(
     parts = room(x, g.size()) if mine else None
     work = g.begin(
         f"gather({describe(tensor)}, dst={g.ranks[root]})",
-        way,
         lambda: way.gather(parts, x, root),
         lambda: put_all(gather_list or (), parts) if mine else None,
-        everyone=False,
     )
     return begun(work, async_op)
 
@@ -188,10 +179,8 @@ def scatter(
         raise ValueError(f"scatter: only the process that scatters, rank {g.ranks[root]}, gives a scatter_list")
     work = g.begin(
         f"scatter({describe(tensor)}, src={g.ranks[root]})",
-        way,
         lambda: way.scatter(x, parts, root),
         lambda: put(tensor, x),
-        everyone=False,
     )
     return begun(work, async_op)
 
@@ -232,7 +221,6 @@ def _reduce_scatter(
     x = devices.empty(output.array.shape, parts.dtype, like=parts)
     work = g.begin(
         f"reduce_scatter({describe(output)}, {op.name})",
-        way,
         lambda: way.reduce_scatter(x, parts, known),
         lambda: put(output, averaged(x, op, g.size())),
     )
@@ -292,7 +280,6 @@ def _all_to_all(
 ) -> Work | None:
     work = g.begin(
         f"all_to_all({given[0].dtype})",
-        way,
         lambda: way.all_to_all(wanted, given),
         finish,
         pieces=(given[1], wanted[1]),

@@ -66,10 +66,8 @@ class ProcessGroup:
     def begin(
         self,
         what: str,
-        transport: Transport,
         start: Callable[[], Done],
         finish: Callable[[], None] = lambda: None,
-        everyone: bool = True,
         compared: bool = True,
         pieces: tuple[Sequence[int], Sequence[int]] | None = None,
     ) -> Work:
@@ -81,7 +79,7 @@ class ProcessGroup:
             check.compare(what, self.cpu, self.ranks, self.seconds)
             if pieces is not None:
                 check.compare_pieces(what, *pieces, self.cpu, self.ranks, self.seconds)
-        return Work(what, start(), finish, self.seconds, lambda: transport.gone(everyone))
+        return Work(what, start(), finish, self.seconds)
 
     def __repr__(self) -> str:
         return f"<ProcessGroup of ranks {self.ranks} over {self.backend}>"
@@ -288,8 +286,7 @@ def new_group(
     chosen = list(range(world.size())) if ranks is None else sorted(ranks)
     if len(set(chosen)) != len(chosen) or not all(0 <= r < world.size() for r in chosen):
         raise ValueError(f"new_group: ranks {ranks} are not different numbers from 0 to {world.size() - 1}")
-    if world.size() > 1 and check.get_debug_level() is check.DebugLevel.DETAIL:
-        check.compare(f"new_group({chosen})", world.cpu, world.ranks, world.seconds)
+    world.begin(f"new_group({chosen})", world.cpu.barrier).wait()  # what comes now cannot be waited for with patience
     cpu = world.cpu.part(chosen)
     if cpu is None:
         return GroupMember.NON_GROUP_MEMBER

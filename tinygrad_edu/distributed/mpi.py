@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from .transport import Alone, Array, Done, Pieces, ReduceOp, Transport
 INSTALL = 'pip install "tinygrad_edu[mpi]"'
 
 
-@functools.lru_cache(1)
+@lru_cache(1)
 def world() -> Transport:
     """All processes that were started together."""
     comm = library().COMM_WORLD
@@ -28,7 +28,7 @@ def world() -> Transport:
         return Alone()
     comm.Barrier()  # all have their part of the shared memory
     _unname_shared_memory()
-    return Mpi(comm.Dup(), Ring(comm.Dup()))
+    return Mpi(comm.Dup(), Ends(comm.Dup()))
 
 
 def library() -> Any:
@@ -48,28 +48,48 @@ def _unname_shared_memory() -> None:
                 os.unlink(name)
 
 
-class Ring:
-    """Each process tells its right neighbour when it ends, so that nobody waits for one that has ended."""
+class Ends:
+    """Each process tells the others when it ends, and what it has done by then, so that nobody waits for it in vain."""
 
     def __init__(self, comm: Any) -> None:
-        self.left, self.right = (comm.rank - 1) % comm.size, (comm.rank + 1) % comm.size
-        self.heard = False
-        word = np.zeros(1, np.uint8)
-        self._hears = comm.Irecv(word, self.left)
-        self._tell = functools.partial(comm.Isend, word, self.right)
+        self.comm = comm
+        self.made: list[int] = []  # for each group, how many calls of all its processes this one has made
+        self.heard: dict[int, list[int]] = {}  # the same of those that have ended
         atexit.register(self.end)
 
-    def left_has_ended(self) -> bool:
-        """Whether the left neighbour's program is over."""
-        self.heard = self.heard or self._hears.Test()
+    def listen(self) -> dict[int, list[int]]:
+        """Who has ended, and how many calls of each group it has made."""
+        status = library().Status()
+        while self.comm.iprobe(status=status):
+            self.heard[status.Get_source()] = self.comm.recv(source=status.Get_source())
         return self.heard
 
     def end(self) -> None:
-        """Tell, and wait for the same from the left: MPI ends for all together anyway."""
-        told = self._tell()
-        while not self.left_has_ended():
+        """Tell, and wait for the same from the others: MPI ends for all together anyway, and what was sent still goes."""
+        told = [self.comm.isend(self.made, rank) for rank in range(self.comm.size) if rank != self.comm.rank]
+        while len(self.listen()) < len(told):
             time.sleep(0.01)
-        told.Wait()
+        for request in told:
+            request.wait()
+
+
+class Transfer:
+    """What is under way in MPI, until it is done; it knows who must not end before."""
+
+    def __init__(self, request: Any, gone: Callable[[], str]) -> None:
+        self.request, self.gone, self.status = request, gone, library().Status()
+
+    def __call__(self) -> bool:
+        return self.request.Test(self.status)
+
+
+class Receipt(Transfer):
+    """A message that is waited for; it knows its `source` when it has come."""
+
+    @property
+    def source(self) -> int:
+        """Who has sent it, counted inside the group."""
+        return self.status.Get_source()
 
 
 class Mpi:
@@ -77,69 +97,76 @@ class Mpi:
 
     place = "cpu"
 
-    def __init__(self, comm: Any, ring: Ring, ranks: Sequence[int] | None = None) -> None:
+    def __init__(self, comm: Any, ends: Ends, ranks: Sequence[int] | None = None) -> None:
         self.comm, self.rank, self.size = comm, comm.rank, comm.size
-        self.ranks, self.ring = ranks or range(comm.size), ring
+        self.ranks, self.ends, self.number = ranks or range(comm.size), ends, len(ends.made)
+        ends.made.append(0)
 
     def all_reduce(self, x: Array, op: ReduceOp) -> Done:
-        return self.comm.Iallreduce(library().IN_PLACE, x.reshape(-1), _op(op)).Test
+        return self._together(self.comm.Iallreduce(library().IN_PLACE, x.reshape(-1), _op(op)))
 
     def reduce(self, x: Array, op: ReduceOp, root: int) -> Done:
         x, here = x.reshape(-1), library().IN_PLACE
-        return self.comm.Ireduce(*((here, x) if self.rank == root else (x, None)), _op(op), root).Test
+        return self._together(self.comm.Ireduce(*((here, x) if self.rank == root else (x, None)), _op(op), root))
 
     def broadcast(self, x: Array, root: int) -> Done:
-        return self.comm.Ibcast(_bytes(x), root).Test
+        return self._together(self.comm.Ibcast(_bytes(x), root))
 
     def all_gather(self, parts: Array, x: Array) -> Done:
-        return self.comm.Iallgather(_bytes(x), _bytes(parts)).Test
+        return self._together(self.comm.Iallgather(_bytes(x), _bytes(parts)))
 
     def gather(self, parts: Array | None, x: Array, root: int) -> Done:
-        return self.comm.Igather(_bytes(x), _bytes(parts), root).Test
+        return self._together(self.comm.Igather(_bytes(x), _bytes(parts), root))
 
     def scatter(self, x: Array, parts: Array | None, root: int) -> Done:
-        return self.comm.Iscatter(_bytes(parts), _bytes(x), root).Test
+        return self._together(self.comm.Iscatter(_bytes(parts), _bytes(x), root))
 
     def reduce_scatter(self, x: Array, parts: Array, op: ReduceOp) -> Done:
-        return self.comm.Ireduce_scatter_block(parts.reshape(-1), x.reshape(-1), _op(op)).Test
+        return self._together(self.comm.Ireduce_scatter_block(parts.reshape(-1), x.reshape(-1), _op(op)))
 
     def all_to_all(self, wanted: Pieces, given: Pieces) -> Done:
         sent, found = ([_bytes(x), [n * x.itemsize for n in counts]] for x, counts in (given, wanted))
-        return self.comm.Ialltoallv(sent, found).Test
+        return self._together(self.comm.Ialltoallv(sent, found))
 
     def send(self, x: Array, to: int, tag: int) -> Done:
-        return self.comm.Isend(_bytes(x), to, tag).Test
+        return Transfer(self.comm.Isend(_bytes(x), to, tag), partial(self._all_gone, [to]))
 
     def recv(self, x: Array, source: int | None, tag: int) -> Done:
-        return Receipt(self.comm.Irecv(_bytes(x), library().ANY_SOURCE if source is None else source, tag))
+        request = self.comm.Irecv(_bytes(x), library().ANY_SOURCE if source is None else source, tag)
+        others = [rank for rank in range(self.size) if rank != self.rank]
+        return Receipt(request, partial(self._all_gone, others if source is None else [source]))
 
     def barrier(self) -> Done:
-        return self.comm.Ibarrier().Test
+        return self._together(self.comm.Ibarrier())
 
     def part(self, ranks: Sequence[int]) -> Mpi | None:
         MPI = library()
         inside = self.rank in ranks
         comm = self.comm.Split(0 if inside else MPI.UNDEFINED, list(ranks).index(self.rank) if inside else 0)
-        return Mpi(comm, self.ring, [self.ranks[r] for r in ranks]) if inside else None
+        if inside:
+            return Mpi(comm, self.ends, [self.ranks[r] for r in ranks])
+        self.ends.made.append(0)  # groups have the same number in all processes
+        return None
 
-    def gone(self, everyone: bool) -> str:
-        ended = everyone and self.ring.left in self.ranks and self.ring.left_has_ended()
-        return f"rank {self.ring.left} has ended its program" if ended else ""
+    def _together(self, request: Any) -> Transfer:
+        """A call that all make: one that has made it may end, and its part of it still goes."""
+        self.ends.made[self.number] += 1
+        return Transfer(request, partial(self._without, self.ends.made[self.number]))
 
+    def _without(self, call: int) -> str:
+        """Who has ended and never makes this call of the group, or all the others if all have ended."""
+        ended = self.ends.listen()
+        for rank in self.ranks:
+            if rank in ended and ended[rank][self.number] < call:
+                return f"rank {rank} has ended its program"
+        return self._all_gone([r for r in range(self.size) if r != self.rank])
 
-class Receipt:
-    """A message that is waited for; it knows its `source` when it has come."""
-
-    def __init__(self, request: Any) -> None:
-        self.request, self.status = request, library().Status()
-
-    def __call__(self) -> bool:
-        return self.request.Test(self.status)
-
-    @property
-    def source(self) -> int:
-        """Who has sent it, counted inside the group."""
-        return self.status.Get_source()
+    def _all_gone(self, others: Sequence[int]) -> str:
+        """Who has ended, if all of them have; they count inside the group."""
+        ended, names = self.ends.listen(), [self.ranks[r] for r in others]
+        if not ended.keys() >= {*names}:
+            return ""
+        return " and ".join(f"rank {rank} has ended its program" for rank in names)
 
 
 def _bytes(x: Array | None) -> Any:

@@ -76,9 +76,6 @@ class Nccl:
     def part(self, ranks: Sequence[int]) -> None:
         """NCCL's communicators are not divided here: a group of some processes goes over MPI."""
 
-    def gone(self, everyone: bool) -> str:
-        return ""
-
 
 def _bytes(x: Array) -> Array:
     """What only travels travels as bytes: NCCL has no bool and no complex numbers."""

@@ -30,7 +30,7 @@ def isend(
     way = g.transport(tensor.array)
     x = sent(tensor, way)
     what = f"send({describe(tensor)}, dst={g.ranks[to]}, tag={tag})"
-    return g.begin(what, way, lambda: way.send(x, to, tag), everyone=False, compared=False)
+    return g.begin(what, lambda: way.send(x, to, tag), compared=False)
 
 
 def irecv(
@@ -45,7 +45,7 @@ def irecv(
     x = sent(tensor, way)
     what = f"recv({describe(tensor)}, src={'any' if source is None else g.ranks[source]}, tag={tag})"
     receive = lambda: way.recv(x, source, tag)  # noqa: E731
-    return g.begin(what, way, receive, lambda: put(tensor, x), everyone=False, compared=False)
+    return g.begin(what, receive, lambda: put(tensor, x), compared=False)
 
 
 def send(tensor: Tensor, dst: int | None = None, group: Any = None, tag: int = 0, group_dst: int | None = None) -> None:
@@ -118,7 +118,7 @@ def barrier(
     g = group_for("barrier", group)
     if g is None:
         return None
-    work = g.begin("barrier()", g.cpu, g.cpu.barrier)
+    work = g.begin("barrier()", g.cpu.barrier)
     if async_op:
         return work
     work.wait(timeout)
@@ -134,23 +134,24 @@ def monitored_barrier(
         return
     way, word = g.cpu, np.zeros(1, np.uint8)
     patience = timeout or datetime.timedelta(seconds=g.seconds)
-    begin = partial(g.begin, "monitored_barrier()", way, everyone=False, compared=False)
+    begin = partial(g.begin, "monitored_barrier()", compared=False)
     if g.rank():
         begin(lambda: way.send(word, 0, BARRIER)).wait(patience)
         begin(lambda: way.recv(word, 0, BARRIER)).wait(patience)
         return
-    until, late = time.monotonic() + patience.total_seconds(), []
+    until, late, cause = time.monotonic() + patience.total_seconds(), [], None
     for other in range(1, g.size()):
         try:
             left = datetime.timedelta(seconds=until - time.monotonic())
             begin(lambda other=other: way.recv(word, other, BARRIER)).wait(left)  # type: ignore[misc]
-        except DistBackendError:
+        except DistBackendError as error:
+            cause = error
             late.append(str(g.ranks[other]))
             if not wait_all_ranks:
                 break
     if late:
         who = f"rank{'s' * (len(late) > 1)} {', '.join(late)}"
         wrong = f"{who} failed to pass monitoredBarrier in {patience.total_seconds():g} s"
-        raise DistBackendError(message("monitored_barrier", wrong))
+        raise DistBackendError(message("monitored_barrier", wrong)) from cause
     for other in range(1, g.size()):
         begin(lambda other=other: way.send(word, other, BARRIER)).wait(patience)  # type: ignore[misc]

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 Array = Any
 Pieces = tuple[Array, Sequence[int]]  # an array, and how many of its elements are each process's
-Done = Callable[[], bool]  # asked again and again until it says that a transfer is complete
+Done = Callable[[], bool]  # asked again and again until it says that a transfer is complete; perhaps a `Transfer`
 
 
 class ReduceOp(enum.Enum):
@@ -70,12 +70,6 @@ class Transport(Protocol):
     def part(self, ranks: Sequence[int]) -> Transport | None:
         """A way between some of the processes, None for one that is not among them. All call it."""
 
-    def gone(self, everyone: bool) -> str:
-        """Which process has ended, so that waiting is in vain; nothing while none is known to have.
-
-        `everyone` is whether what is waited for needs all processes of the group until it is complete.
-        """
-
 
 def at_once() -> bool:
     """What needs no other process is done when it is asked for."""
@@ -129,6 +123,3 @@ class Alone:
 
     def part(self, ranks: Sequence[int]) -> Alone | None:
         return self if list(ranks) == [0] else None
-
-    def gone(self, everyone: bool) -> str:
-        return ""

@@ -26,16 +26,9 @@ class DistBackendError(DistError):
 class Work:
     """Communication under way. `wait()` ends it: until then its tensors are not to be touched."""
 
-    def __init__(
-        self,
-        what: str,
-        done: Done,
-        finish: Callable[[], None],
-        seconds: float,
-        gone: Callable[[], str] = lambda: "",
-    ) -> None:
-        self._what, self._done, self._finish = what, done, finish
-        self._seconds, self._gone = seconds, gone
+    def __init__(self, what: str, done: Done, finish: Callable[[], None], seconds: float) -> None:
+        self._what, self._done, self._finish, self._seconds = what, done, finish, seconds
+        self._gone = getattr(done, "gone", str)  # who does not know who has ended says ""
         self._complete = False
 
     def is_completed(self) -> bool:

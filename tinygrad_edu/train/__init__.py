@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..cuda import why_unavailable
+from ..distributed.launch import place
 from ..errors import Mistake, alike
 from ..serialization import load
 from .loop import OPTIMIZERS, Training
@@ -33,6 +34,10 @@ def train(
     options: Options, out: str | os.PathLike | None = None, resume: bool = False, as_json: bool = False
 ) -> Training:
     """Train, print a table or lines of JSON, and write the results into the folder `out`, by itself `runs/TASK`."""
+    if place().size > 1:
+        if place().rank:
+            raise SystemExit(2)  # the first says why
+        raise Mistake("train runs in one process; start it without launch, as in: python -m tinygrad_edu train moons")
     name = options.task or "digits"
     if name not in TASKS:
         raise Mistake(f"there is no task {name!r}{alike(name, TASKS)}; there are {', '.join(TASKS)}")

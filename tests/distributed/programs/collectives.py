@@ -161,12 +161,12 @@ def pairs() -> None:
     if rank == 0:
         seen = set()
         for _ in range(size - 1):
-            source = dist.recv(y)  # from whoever is first
+            source = dist.recv(y, tag=1)  # from whoever is first
             close(y, drawn("float32", source, 5))
             seen.add(source)
         assert seen == set(range(1, size))
     else:
-        dist.send(x, 0)
+        dist.send(x, 0, tag=1)  # its own tag: what comes below is for rank 0 too
     z = tg.empty(5)
     for work in dist.batch_isend_irecv([dist.P2POp(dist.isend, x, right), dist.P2POp(dist.irecv, z, left)]):
         work.wait()

@@ -35,5 +35,9 @@ if how == "late":
     dist.monitored_barrier(timeout=datetime.timedelta(seconds=1), wait_all_ranks=True)
 if how == "less" and rank:  # rank 0 makes one call more
     sys.exit()
+if how == "root" and rank:  # rank 0 returns, and is waited for
+    dist.broadcast(x, 0)
+if how == "root" and not rank:
+    sys.exit(0)
 dist.all_reduce(x)
 print("done", rank)
