@@ -679,7 +679,7 @@ breaks = {
     "the sum over broadcast axes": (
         plan.OpNode,
         "back",
-        'OPS["sum_to"].call(gx, edge.shape)',
+        "_fitted(plan.op, position, gx, edge.shape)",
         "gx[0]",
     ),
 }
