@@ -14,7 +14,7 @@ from types import FunctionType
 from typing import Any
 
 from .. import dtypes
-from ..errors import OutOfMemoryError
+from ..errors import translated
 from ..tensor import Tensor
 
 CLUMSY = (AttributeError, IndexError, KeyError, ZeroDivisionError, TypeError)
@@ -45,8 +45,7 @@ def explained(function: Callable, rename: Callable[[dict[str, Any]], None] | Non
         try:
             return function(*args, **options)
         except MemoryError as error:
-            name = getattr(function, "__name__", "function")
-            raise OutOfMemoryError(f"{name}(): out of memory: {error}") from error
+            raise translated(getattr(function, "__name__", "function"), [], error) from error
         except CLUMSY as error:
             if wrong := misfit(function, args, options, error):
                 raise TypeError(wrong) from error

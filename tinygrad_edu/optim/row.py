@@ -39,9 +39,9 @@ class Layout:
         plain = [(p, s) for p, s in found if _plain(p.array, *[s[name].array for name in arrays])]
         small = _alike([(p, s) for p, s in plain if p.array.size <= SMALL], scalars)
         joined = {id(p) for p, _ in small}
-        groups = [small] * bool(small) + [[each] for each in plain if id(each[0]) not in joined]
-        self.rows = [Row(group, arrays, scalars) for group in groups]
-        taken = {id(p) for group in groups for p, _ in group}
+        alone = [[each] for each in plain if id(each[0]) not in joined]
+        self.rows = [Row(group, arrays, scalars) for group in ([small] if small else []) + alone]
+        taken = {id(p) for p, _ in plain}
         self.others = [p for p in moved if id(p) not in taken]
 
     def holds(self, optimizer: FormulaOptimizer, moved: list[Tensor], options: Options) -> bool:

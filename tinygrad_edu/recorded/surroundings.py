@@ -11,6 +11,7 @@ import functools
 import operator
 import types
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -72,10 +73,8 @@ def noted(value: Any, names: set[str], depth: int = DEEP) -> Any:
 
 def _inside(value: Any, names: set[str]) -> list[tuple[Any, Any]] | None:
     """The parts of a container, the attributes of a program's own object; None for what is taken as it is."""
-    if isinstance(value, dict) and not _of_the_house(value):
-        return list(value.items()) if len(value) <= FEW else [(None, None)] * (FEW + 1)
-    if isinstance(value, (list, tuple, set, frozenset)) and not _of_the_house(value):
-        return list(enumerate(value)) if len(value) <= FEW else [(None, None)] * (FEW + 1)
+    if isinstance(value, (dict, list, tuple, set, frozenset)) and not _of_the_house(value):
+        return list(islice(value.items() if isinstance(value, dict) else enumerate(value), FEW + 1))
     if isinstance(value, types.MethodType):
         return [("__self__", value.__self__), ("__func__", value.__func__)]
     if isinstance(value, functools.partial):
@@ -89,6 +88,10 @@ def _inside(value: Any, names: set[str]) -> list[tuple[Any, Any]] | None:
 
 def _of_the_house(value: Any) -> bool:
     return type(value).__module__.partition(".")[0] in (PACKAGE, "numpy")
+
+
+def _of_the_user(value: Any) -> bool:
+    return isinstance(value, types.FunctionType) and value.__module__.partition(".")[0] != PACKAGE
 
 
 def _roots(functions: Sequence[types.FunctionType]) -> Iterator[Look]:
@@ -126,18 +129,12 @@ def _reached(function: Callable, modules: Sequence[Module]) -> tuple[list[types.
     waiting: list[Any] = [function, *[type(m).forward for m in modules]]
     while waiting:
         for f in waiting:
-            if isinstance(f, types.FunctionType) and f.__module__.partition(".")[0] != PACKAGE:
+            if _of_the_user(f):
                 found.setdefault(f.__code__, f)
                 names |= {name for code in codes(f.__code__) for name in code.co_names}
         parts = [part for look in _roots(list(found.values())) for part in _parts(look(), names)]
         methods = [getattr(type(v), n, None) for v in (*parts, *modules) for n in names if not _of_the_house(v)]
-        waiting = [
-            f
-            for f in (*parts, *map(_plain_function, methods))
-            if isinstance(f, types.FunctionType)
-            and f.__code__ not in found
-            and f.__module__.partition(".")[0] != PACKAGE
-        ]
+        waiting = [f for f in (*parts, *map(_plain_function, methods)) if _of_the_user(f) and f.__code__ not in found]
     return list(found.values()), names
 
 
