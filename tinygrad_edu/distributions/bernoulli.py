@@ -3,45 +3,23 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 from ..autograd.modes import no_grad
-from ..holder import Size
 from ..ops import arange, where
 from ..random import bernoulli
 from ..tensor import Tensor
 from . import constraints
 from .distribution import ExponentialFamily
-from .utils import broadcast_all, either, lazy_property, log_odds_loss, logits_to_probs, probs_to_logits
+from .parameters import OfOdds
+from .utils import broadcast_all, log_odds_loss
 
 
-class Bernoulli(ExponentialFamily):
+class Bernoulli(OfOdds, ExponentialFamily):
     """1 with probability `probs`, else 0; `logits` are the log-odds."""
 
-    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.boolean
     has_enumerate_support = True
-
-    def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        name, given = either(probs=probs, logits=logits)
-        (value,) = broadcast_all(given)
-        setattr(self, name, value)
-        super().__init__(value.shape, validate_args=validate_args)
-
-    @lazy_property
-    def logits(self) -> Tensor:
-        """The log-odds."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Tensor:
-        """The probabilities of 1."""
-        return logits_to_probs(self.logits, is_binary=True)
-
-    @property
-    def param_shape(self) -> Size:
-        """The shape of the parameter."""
-        return self._batch_shape
 
     @property
     def mean(self) -> Tensor:
@@ -70,8 +48,7 @@ class Bernoulli(ExponentialFamily):
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
         values = arange(2, dtype=self.probs.dtype, device=self.probs.device)
-        values = values.view(-1, *(1,) * len(self._batch_shape))
-        return values.expand(-1, *self._batch_shape) if expand else values
+        return self._enumerated(values, expand)
 
 
 __all__ = ["Bernoulli"]

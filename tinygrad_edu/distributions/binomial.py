@@ -9,11 +9,11 @@ from ..ops import arange
 from ..random import binomial
 from ..tensor import Tensor
 from . import constraints
-from .distribution import Distribution
-from .utils import broadcast_all, either, lazy_property, logits_to_probs, probs_to_logits, softplus
+from .parameters import OfCountedOdds
+from .utils import softplus
 
 
-class Binomial(Distribution):
+class Binomial(OfCountedOdds):
     """How many of `total_count` tries succeed, each with probability `probs`."""
 
     arg_constraints: ClassVar[dict[str, Any]] = {
@@ -26,26 +26,12 @@ class Binomial(Distribution):
     def __init__(
         self, total_count: Any = 1, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
-        name, given = either(probs=probs, logits=logits)
-        self.total_count, value = broadcast_all(total_count, given)
-        self.total_count = self.total_count.type_as(value)
-        setattr(self, name, value)
-        super().__init__(value.shape, validate_args=validate_args)
+        super().__init__(total_count, probs, logits, validate_args)
 
     @constraints.dependent_property(is_discrete=True, event_dim=0)
     def support(self) -> Any:
         """0 to `total_count`."""
         return constraints.integer_interval(0, self.total_count)
-
-    @lazy_property
-    def logits(self) -> Tensor:
-        """The log-odds."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Tensor:
-        """The probabilities of success."""
-        return logits_to_probs(self.logits, is_binary=True)
 
     @property
     def mean(self) -> Tensor:
@@ -81,8 +67,7 @@ class Binomial(Distribution):
         if not self.total_count.min() == most:
             raise NotImplementedError("Inhomogeneous total count not supported by `enumerate_support`.")
         values = arange(1 + most, dtype=self.probs.dtype, device=self.probs.device)
-        values = values.view(-1, *(1,) * len(self._batch_shape))
-        return values.expand(-1, *self._batch_shape) if expand else values
+        return self._enumerated(values, expand)
 
 
 __all__ = ["Binomial"]

@@ -137,6 +137,11 @@ class Distribution:
         """All values of a discrete distribution along a new first dimension."""
         raise NotImplementedError
 
+    def _enumerated(self, values: Tensor, expand: bool) -> Tensor:
+        """Values, as the rows of a batch; repeated for each of its distributions where `expand` asks for it."""
+        values = values.view(-1, *(1,) * len(self._batch_shape), *self._event_shape)
+        return values.expand(-1, *self._batch_shape, *self._event_shape) if expand else values
+
     def entropy(self) -> Tensor:
         """The mean of `-log_prob`."""
         raise NotImplementedError

@@ -2,50 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from ..autograd.modes import no_grad
 from ..dtypes import finfo
 from ..tensor import Tensor
 from . import constraints
-from .distribution import Distribution
-from .utils import (
-    broadcast_all,
-    either,
-    lazy_property,
-    log_odds_loss,
-    logits_to_probs,
-    probs_to_logits,
-    standard_uniform,
-)
+from .parameters import OfOdds
+from .utils import broadcast_all, log_odds_loss, standard_uniform
 
 
-class Geometric(Distribution):
+class Geometric(OfOdds):
     """The number of failures before the first success, each try having probability `probs`."""
 
-    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.nonnegative_integer
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
-        name, given = either(probs=probs, logits=logits)
-        (value,) = broadcast_all(given)
-        setattr(self, name, value)
-        super().__init__(value.shape, validate_args=validate_args)
-        if self._validate_args and probs is not None and not (value > 0).all():
+        super().__init__(probs, logits, validate_args)
+        if self._validate_args and probs is not None and not (self.probs > 0).all():
             raise ValueError(
-                f"Expected parameter probs ({type(value).__name__} of shape {tuple(value.shape)}) of distribution "
-                f"{self!r} to be positive but found invalid values:\n{value}"
+                f"Expected parameter probs ({type(self.probs).__name__} of shape {tuple(self.probs.shape)}) of distribution "
+                f"{self!r} to be positive but found invalid values:\n{self.probs}"
             )
-
-    @lazy_property
-    def logits(self) -> Tensor:
-        """The log-odds."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Tensor:
-        """The probabilities of success."""
-        return logits_to_probs(self.logits, is_binary=True)
 
     @property
     def mean(self) -> Tensor:

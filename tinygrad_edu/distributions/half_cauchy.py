@@ -3,57 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
-from ..ops import where
 from ..tensor import Tensor
-from . import constraints
 from .cauchy import Cauchy
-from .transformed_distribution import TransformedDistribution
+from .half_normal import Half
 from .transforms import AbsTransform
 
 
-class HalfCauchy(TransformedDistribution):
+class HalfCauchy(Half):
     """`|x|` for x Cauchy distributed around 0."""
-
-    arg_constraints: ClassVar[dict[str, Any]] = {"scale": constraints.positive}
-    support = constraints.nonnegative
 
     def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
         super().__init__(Cauchy(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
-
-    @property
-    def scale(self) -> Tensor:
-        """The scale of the Cauchy distribution."""
-        return self.base_dist.scale
 
     @property
     def mean(self) -> Tensor:
         return self.scale.detach() * 0 + math.inf
 
     @property
-    def mode(self) -> Tensor:
-        return self.scale.detach() * 0
-
-    @property
     def variance(self) -> Tensor:
         return self.mean
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
-        return where(value >= 0, self.base_dist.log_prob(value) + math.log(2), -math.inf)
-
-    def cdf(self, value: Tensor) -> Tensor:
-        if self._validate_args:
-            self._validate_sample(value)
-        return 2 * self.base_dist.cdf(value) - 1
-
-    def icdf(self, value: Tensor) -> Tensor:
-        return self.base_dist.icdf((value + 1) / 2)
-
-    def entropy(self) -> Tensor:
-        return self.base_dist.entropy() - math.log(2)
 
 
 __all__ = ["HalfCauchy"]

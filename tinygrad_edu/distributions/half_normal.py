@@ -1,4 +1,4 @@
-"""The distribution of a normal number's size."""
+"""The distribution of a number's size, where the number is symmetric about 0, and above all where it is normal."""
 
 from __future__ import annotations
 
@@ -13,31 +13,20 @@ from .transformed_distribution import TransformedDistribution
 from .transforms import AbsTransform
 
 
-class HalfNormal(TransformedDistribution):
-    """`|x|` for x normal with mean 0."""
+class Half(TransformedDistribution):
+    """`|x|` for x with a density of `scale` that is symmetric about 0 and highest there."""
 
     arg_constraints: ClassVar[dict[str, Any]] = {"scale": constraints.positive}
     support = constraints.nonnegative
 
-    def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
-        super().__init__(Normal(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
-
     @property
     def scale(self) -> Tensor:
-        """The standard deviation of the normal number."""
+        """The scale of the number whose size this is."""
         return self.base_dist.scale
-
-    @property
-    def mean(self) -> Tensor:
-        return self.scale * math.sqrt(2 / math.pi)
 
     @property
     def mode(self) -> Tensor:
         return self.scale.detach() * 0
-
-    @property
-    def variance(self) -> Tensor:
-        return self.scale**2 * (1 - 2 / math.pi)
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self._validate_args:
@@ -54,6 +43,21 @@ class HalfNormal(TransformedDistribution):
 
     def entropy(self) -> Tensor:
         return self.base_dist.entropy() - math.log(2)
+
+
+class HalfNormal(Half):
+    """`|x|` for x normal with mean 0."""
+
+    def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
+        super().__init__(Normal(0, scale, validate_args=False), AbsTransform(), validate_args=validate_args)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.scale * math.sqrt(2 / math.pi)
+
+    @property
+    def variance(self) -> Tensor:
+        return self.scale**2 * (1 - 2 / math.pi)
 
 
 __all__ = ["HalfNormal"]

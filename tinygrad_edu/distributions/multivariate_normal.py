@@ -6,16 +6,15 @@ import math
 from typing import Any, ClassVar
 
 from ..holder import Size
-from ..linalg import cholesky, solve_triangular
-from ..ops import broadcast_shapes, cholesky_inverse
-from ..ops import eye as identity
+from ..linalg import solve_triangular
+from ..ops import broadcast_shapes
 from ..tensor import Tensor
 from . import constraints
-from .distribution import Distribution
-from .utils import lazy_property, standard_normal
+from .parameters import OfCovariance
+from .utils import standard_normal
 
 
-class MultivariateNormal(Distribution):
+class MultivariateNormal(OfCovariance):
     """Density `exp(-(x - loc)' S^-1 (x - loc) / 2) / sqrt(det(2 pi S))`: S is given itself, inverted, or as `L L'`."""
 
     arg_constraints: ClassVar[dict[str, Any]] = {
@@ -37,43 +36,15 @@ class MultivariateNormal(Distribution):
     ) -> None:
         if loc.dim() < 1:
             raise ValueError("loc must be at least one-dimensional.")
-        named = {
-            "covariance_matrix": covariance_matrix,
-            "scale_tril": scale_tril,
-            "precision_matrix": precision_matrix,
-        }
-        given = {name: m for name, m in named.items() if m is not None}
-        if len(given) != 1:
-            raise ValueError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
-        ((name, matrix),) = given.items()
-        if matrix.dim() < 2:
-            raise ValueError(f"{name} must be at least two-dimensional, with optional leading batch dimensions")
+        name, matrix = self._given(
+            covariance_matrix=covariance_matrix, precision_matrix=precision_matrix, scale_tril=scale_tril
+        )
         batch = Size(broadcast_shapes(matrix.shape[:-2], loc.shape[:-1]))
         matrix = matrix.expand(batch + matrix.shape[-2:])
         setattr(self, name, matrix)
         self.loc = loc.expand(batch + loc.shape[-1:])
         super().__init__(batch, loc.shape[-1:], validate_args=validate_args)
-        if name == "covariance_matrix":
-            self._unbroadcasted_scale_tril = cholesky(matrix)
-        elif name == "scale_tril":
-            self._unbroadcasted_scale_tril = matrix
-        else:
-            self._unbroadcasted_scale_tril = _scale_of_precision(matrix)
-
-    @lazy_property
-    def scale_tril(self) -> Tensor:
-        """The lower triangular matrix L with `L L'` the covariance."""
-        return self._unbroadcasted_scale_tril
-
-    @lazy_property
-    def covariance_matrix(self) -> Tensor:
-        """The covariances of the elements."""
-        return self._unbroadcasted_scale_tril @ self._unbroadcasted_scale_tril.mT
-
-    @lazy_property
-    def precision_matrix(self) -> Tensor:
-        """The covariance's inverse."""
-        return cholesky_inverse(self._unbroadcasted_scale_tril)
+        self._unbroadcasted_scale_tril = self._factor(name)
 
     @property
     def mean(self) -> Tensor:
@@ -114,14 +85,6 @@ def squared_distance(lower: Tensor, x: Tensor) -> Tensor:
     batch = broadcast_shapes(tuple(lower.shape[:-2]), tuple(x.shape[:-1]))
     lower, x = lower.expand(*batch, *lower.shape[-2:]), x.expand(*batch, x.shape[-1])
     return (solve_triangular(lower, x.unsqueeze(-1), upper=False) ** 2).sum([-2, -1])
-
-
-def _scale_of_precision(precision: Tensor) -> Tensor:
-    """The L with `L L' = P^-1`: P turned by half a circle has the factor that, turned back, is the upper one of P."""
-    upper = cholesky(precision.flip([-2, -1])).flip([-2, -1]).mT
-    n = precision.shape[-1]
-    unit = identity(n, dtype=precision.dtype, device=precision.device).expand(precision.shape)
-    return solve_triangular(upper, unit, upper=False)
 
 
 __all__ = ["MultivariateNormal"]

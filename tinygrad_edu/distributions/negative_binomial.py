@@ -8,12 +8,12 @@ from ..autograd.modes import no_grad
 from ..random import poisson
 from ..tensor import Tensor
 from . import constraints
-from .distribution import Distribution
 from .gamma import Gamma
-from .utils import broadcast_all, either, lazy_property, logits_to_probs, probs_to_logits, softplus
+from .parameters import OfCountedOdds
+from .utils import softplus
 
 
-class NegativeBinomial(Distribution):
+class NegativeBinomial(OfCountedOdds):
     """How many successes of probability `probs` come before `total_count` failures."""
 
     arg_constraints: ClassVar[dict[str, Any]] = {
@@ -22,25 +22,6 @@ class NegativeBinomial(Distribution):
         "logits": constraints.real,
     }
     support = constraints.nonnegative_integer
-
-    def __init__(
-        self, total_count: Any, probs: Any = None, logits: Any = None, validate_args: bool | None = None
-    ) -> None:
-        name, given = either(probs=probs, logits=logits)
-        self.total_count, value = broadcast_all(total_count, given)
-        self.total_count = self.total_count.type_as(value)
-        setattr(self, name, value)
-        super().__init__(value.shape, validate_args=validate_args)
-
-    @lazy_property
-    def logits(self) -> Tensor:
-        """The log-odds."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Tensor:
-        """The probabilities of success."""
-        return logits_to_probs(self.logits, is_binary=True)
 
     @property
     def mean(self) -> Tensor:

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 from ..tensor import Tensor
-from . import constraints
 from .distribution import ExponentialFamily
-from .utils import broadcast_all, standard_normal
+from .parameters import OfLocationAndScale
+from .utils import standard_normal
 
 
-class Normal(ExponentialFamily):
+class Normal(OfLocationAndScale, ExponentialFamily):
     """Density `exp(-((x - loc) / scale)**2 / 2) / (scale sqrt(2 pi))`."""
-
-    arg_constraints: ClassVar[dict[str, Any]] = {"loc": constraints.real, "scale": constraints.positive}
-    support = constraints.real
-    has_rsample = True
-
-    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
-        self.loc, self.scale = broadcast_all(loc, scale)
-        super().__init__(self.loc.shape, validate_args=validate_args)
 
     @property
     def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
         return self.loc
 
     @property

@@ -5,27 +5,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from ..dtypes import finfo
-from ..holder import Size
 from ..tensor import Tensor
 from . import constraints
-from .distribution import Distribution
+from .parameters import OfOdds
 from .transformed_distribution import TransformedDistribution
 from .transforms import SigmoidTransform
-from .utils import (
-    broadcast_all,
-    either,
-    lazy_property,
-    logits_to_probs,
-    probs_to_logits,
-    softplus,
-    standard_uniform,
-)  # fmt: skip
+from .utils import broadcast_all, softplus, standard_uniform
 
 
-class LogitRelaxedBernoulli(Distribution):
+class LogitRelaxedBernoulli(OfOdds):
     """The log-odds of a relaxed Bernoulli number: those of `probs` and logistic noise, over a temperature."""
 
-    arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.real
     has_rsample = True
 
@@ -33,30 +23,12 @@ class LogitRelaxedBernoulli(Distribution):
         self, temperature: Tensor, probs: Any = None, logits: Any = None, validate_args: bool | None = None
     ) -> None:
         self.temperature = temperature
-        name, given = either(probs=probs, logits=logits)
-        (value,) = broadcast_all(given)
-        setattr(self, name, value)
-        super().__init__(value.shape, validate_args=validate_args)
+        super().__init__(probs, logits, validate_args)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = super().expand(batch_shape)
         new.temperature = self.temperature
         return new
-
-    @lazy_property
-    def logits(self) -> Tensor:
-        """The log-odds."""
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @lazy_property
-    def probs(self) -> Tensor:
-        """The probabilities of 1."""
-        return logits_to_probs(self.logits, is_binary=True)
-
-    @property
-    def param_shape(self) -> Size:
-        """The shape of the parameter."""
-        return self._batch_shape
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
         eps = finfo(self.logits.dtype).eps
@@ -72,7 +44,26 @@ class LogitRelaxedBernoulli(Distribution):
         return self.temperature.log() - softplus(off) - softplus(-off)
 
 
-class RelaxedBernoulli(TransformedDistribution):
+class Relaxed(TransformedDistribution):
+    """What its base distribution draws, brought into its support; the parameters are those of the base."""
+
+    @property
+    def temperature(self) -> Tensor:
+        """How far from what they stand for the draws may stay."""
+        return self.base_dist.temperature
+
+    @property
+    def logits(self) -> Tensor:
+        """The logarithms of the odds, or of the probabilities."""
+        return self.base_dist.logits
+
+    @property
+    def probs(self) -> Tensor:
+        """The probabilities."""
+        return self.base_dist.probs
+
+
+class RelaxedBernoulli(Relaxed):
     """Numbers between 0 and 1 that come near to Bernoulli's as the temperature falls."""
 
     arg_constraints: ClassVar[dict[str, Any]] = {"probs": constraints.unit_interval, "logits": constraints.real}
@@ -83,21 +74,6 @@ class RelaxedBernoulli(TransformedDistribution):
     ) -> None:
         base = LogitRelaxedBernoulli(temperature, probs, logits)
         super().__init__(base, SigmoidTransform(), validate_args=validate_args)
-
-    @property
-    def temperature(self) -> Tensor:
-        """How far from 0 and 1 the numbers may stay."""
-        return self.base_dist.temperature
-
-    @property
-    def logits(self) -> Tensor:
-        """The log-odds."""
-        return self.base_dist.logits
-
-    @property
-    def probs(self) -> Tensor:
-        """The probabilities of 1."""
-        return self.base_dist.probs
 
 
 __all__ = ["LogitRelaxedBernoulli", "RelaxedBernoulli"]

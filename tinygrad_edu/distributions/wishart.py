@@ -7,17 +7,18 @@ from typing import Any, ClassVar
 
 from ..holder import Size
 from ..linalg import cholesky, solve_triangular
-from ..ops import arange, broadcast_shapes, cholesky_inverse, diag_embed, where
+from ..ops import arange, broadcast_shapes, diag_embed, where
 from ..ops import digamma as _digamma
 from ..tensor import Tensor
 from . import constraints
 from .chi2 import Chi2
 from .distribution import ExponentialFamily
-from .multivariate_normal import _scale_of_precision, log_det
-from .utils import broadcast_all, lazy_property, standard_normal
+from .multivariate_normal import log_det
+from .parameters import OfCovariance
+from .utils import broadcast_all, standard_normal
 
 
-class Wishart(ExponentialFamily):
+class Wishart(OfCovariance, ExponentialFamily):
     """The sum of `df` products `x x'` of normal vectors: S, their covariance, is given itself, inverted, or as `L L'`."""
 
     arg_constraints: ClassVar[dict[str, Any]] = {
@@ -37,17 +38,9 @@ class Wishart(ExponentialFamily):
         scale_tril: Tensor | None = None,
         validate_args: bool | None = None,
     ) -> None:
-        named = {
-            "covariance_matrix": covariance_matrix,
-            "precision_matrix": precision_matrix,
-            "scale_tril": scale_tril,
-        }
-        given = {name: m for name, m in named.items() if m is not None}
-        if len(given) != 1:
-            raise ValueError("Exactly one of covariance_matrix or precision_matrix or scale_tril may be specified.")
-        ((name, matrix),) = given.items()
-        if matrix.dim() < 2:
-            raise ValueError("scale_tril must be at least two-dimensional, with optional leading batch dimensions")
+        name, matrix = self._given(
+            covariance_matrix=covariance_matrix, precision_matrix=precision_matrix, scale_tril=scale_tril
+        )
         df = df if isinstance(df, Tensor) else broadcast_all(df, matrix.reshape(-1)[0])[0]
         batch = Size(broadcast_shapes(df.shape, matrix.shape[:-2]))
         matrix = matrix.expand(batch + matrix.shape[-2:])
@@ -57,28 +50,8 @@ class Wishart(ExponentialFamily):
             raise ValueError(f"Value of df={df} expected to be greater than ndim - 1 = {n - 1}.")
         setattr(self, name, matrix)
         super().__init__(batch, matrix.shape[-2:], validate_args=validate_args)
-        factors: dict[str, Any] = {
-            "covariance_matrix": cholesky,
-            "precision_matrix": _scale_of_precision,
-            "scale_tril": lambda m: m,
-        }
-        self._unbroadcasted_scale_tril = factors[name](matrix)
+        self._unbroadcasted_scale_tril = self._factor(name)
         self._chi2 = Chi2(self.df.unsqueeze(-1) - arange(n, dtype=self.df.dtype, device=self.df.device))
-
-    @lazy_property
-    def scale_tril(self) -> Tensor:
-        """The lower triangular matrix L with `L L'` the covariance."""
-        return self._unbroadcasted_scale_tril
-
-    @lazy_property
-    def covariance_matrix(self) -> Tensor:
-        """The covariances of the vectors' elements."""
-        return self._unbroadcasted_scale_tril @ self._unbroadcasted_scale_tril.mT
-
-    @lazy_property
-    def precision_matrix(self) -> Tensor:
-        """The covariance's inverse."""
-        return cholesky_inverse(self._unbroadcasted_scale_tril)
 
     @property
     def _degrees(self) -> Tensor:
