@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-Update = Callable[..., Callable[[list[np.ndarray]], None]]
+Layers = list[tuple[np.ndarray, np.ndarray]]
+Advance = Callable[[list[np.ndarray]], None]
 
 
-def layers(sizes: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Weight and bias of each layer."""
+def layers(sizes: tuple[int, ...]) -> Layers:
+    """Weight and bias of each layer: every engine begins with these numbers."""
     rng = np.random.default_rng(0)
     return [
         (rng.standard_normal((i, o), dtype=np.float32) / np.float32(i**0.5), np.zeros(o, np.float32))
@@ -20,24 +21,24 @@ def layers(sizes: tuple[int, ...]) -> list[tuple[np.ndarray, np.ndarray]]:
     ]
 
 
-def mlp(sizes: tuple[int, ...], x: np.ndarray, y: np.ndarray, update: Update, **options: Any) -> Callable[[], float]:
-    """A step of training: linear layers with relu between them, cross-entropy, every gradient written out."""
-    weights, biases = map(list, zip(*layers(sizes), strict=True))
-    advance = update([*weights, *biases], **options)
-    rows, n = np.arange(len(y)), len(y)
+def mlp(sizes: tuple[int, ...], x: np.ndarray, y: np.ndarray, optimizer: str, **options: Any) -> Callable[[], Any]:
+    """A step of training on one batch; it gives the loss."""
+    step = training(layers(sizes), len(y), optimizer, **options)
+    return lambda: step(x, y)
 
-    def step() -> float:
-        inputs, out = [], x
-        for k, (w, b) in enumerate(zip(weights, biases, strict=True)):
-            inputs.append(out)
-            out = out @ w
-            out += b
-            if k < len(weights) - 1:
-                np.maximum(out, 0, out=out)
+
+def training(network: Layers, n: int, optimizer: str, **options: Any) -> Callable[[np.ndarray, np.ndarray], Any]:
+    """A step of training on n rows: linear layers with relu between them, cross-entropy, every gradient written out."""
+    weights, biases = zip(*network, strict=True)
+    advance = update(optimizer, [*weights, *biases], **options)
+    rows = np.arange(n)
+
+    def step(x: np.ndarray, y: np.ndarray) -> Any:
+        inputs, out = forward(network, x)
         out -= out.max(1, keepdims=True)
         p = np.exp(out)
         total = p.sum(1, keepdims=True)
-        loss = float((np.log(total[:, 0]) - out[rows, y]).mean())
+        loss = (np.log(total[:, 0]) - out[rows, y]).mean()
         p /= total
         p[rows, y] -= 1
         p /= n
@@ -54,7 +55,24 @@ def mlp(sizes: tuple[int, ...], x: np.ndarray, y: np.ndarray, update: Update, **
     return step
 
 
-def sgd(parameters: list[np.ndarray], lr: float) -> Callable[[list[np.ndarray]], None]:
+def forward(network: Layers, x: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """The input of each layer, and what comes out."""
+    inputs, out = [], x
+    for k, (w, b) in enumerate(network):
+        inputs.append(out)
+        out = out @ w
+        out += b
+        if k < len(network) - 1:
+            np.maximum(out, 0, out=out)
+    return inputs, out
+
+
+def update(optimizer: str, parameters: list[np.ndarray], **options: Any) -> Advance:
+    """An optimizer by PyTorch's name and options."""
+    return {"SGD": momentum if "momentum" in options else sgd, "Adam": adam}[optimizer](parameters, **options)
+
+
+def sgd(parameters: list[np.ndarray], lr: float) -> Advance:
     """p -= lr g"""
 
     def advance(gradients: list[np.ndarray]) -> None:
@@ -65,7 +83,7 @@ def sgd(parameters: list[np.ndarray], lr: float) -> Callable[[list[np.ndarray]],
     return advance
 
 
-def momentum(parameters: list[np.ndarray], lr: float, momentum: float) -> Callable[[list[np.ndarray]], None]:
+def momentum(parameters: list[np.ndarray], lr: float, momentum: float) -> Advance:
     """b = momentum b + g; p -= lr b"""
     buffers = [np.zeros_like(p) for p in parameters]
 
@@ -78,7 +96,7 @@ def momentum(parameters: list[np.ndarray], lr: float, momentum: float) -> Callab
     return advance
 
 
-def adam(parameters: list[np.ndarray], lr: float) -> Callable[[list[np.ndarray]], None]:
+def adam(parameters: list[np.ndarray], lr: float) -> Advance:
     """Adam with its usual constants."""
     means, squares = [np.zeros_like(p) for p in parameters], [np.zeros_like(p) for p in parameters]
     t = 0

@@ -43,6 +43,8 @@ def main(only: str = "", write: bool = False, quick: bool = False) -> None:
             target = work.target if work in LARGER else SMALL
             rows.append({"name": work.name, "target": target, **measured(work, engines, quick)})
             print(line(rows[-1]), flush=True)
+    if not rows:
+        raise SystemExit(f"nothing was measured: no workload has {only!r} in its name")
     if write:
         print(save(rows, engines))
 

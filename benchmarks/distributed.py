@@ -18,10 +18,11 @@ from dataclasses import replace
 from typing import Any
 
 from .report import ROOT, machine
-from .scaling import MANY, NETWORKS, Model, fit, with_steps
+from .scaling import MANY, NETWORKS, Model, fit, with_steps, with_turns
 from .timing import pin_threads
 
 COUNTS = (1, 2, 4)
+OF_TURNS = 65_536  # bytes of the all-reduce that shows how long processes that share cores wait for their turns
 RESULTS = ROOT / "benchmarks" / "results" / "distributed_cpu.json"
 PAGE = ROOT / "docs" / "distributed.md"
 BEGIN, END = "<!-- benchmarks: python -m benchmarks.distributed --write -->", "<!-- end of benchmarks -->"
@@ -70,6 +71,10 @@ def modelled(results: dict[str, Any]) -> tuple[Model, int]:
     points = [(row["bytes"], row["times"]["tinygrad_edu"]) for row in two["all_reduce"]]
     steps = two["steps"]
     model = fit(points, results["machine"]["cores"])
+    for run in results["runs"]:
+        if run["processes"] > model.cores:
+            time = next(row["times"]["tinygrad_edu"] for row in run["all_reduce"] if row["bytes"] == OF_TURNS)
+            model = with_turns(model, run["processes"], OF_TURNS, time)
     work, step, late = (steps[name] for name in ("tinygrad_edu, one process", "tinygrad_edu", "after the walk"))
     return with_steps(model, work, step, late, size), size
 
@@ -90,11 +95,12 @@ def tables(results: dict[str, Any]) -> str:
         f"thread a process: medians, all contestants in turn in the same processes; the load of the machine before was "
         f"{', '.join(str(run['load before']) for run in results['runs'])} (other programs slow down who waits, most of all "
         "four processes on two cores). `times one process` is samples per second beside one process alone. "
-        f"{moved(results, size)} The model's latency ({model.latency:.1f} µs), bandwidth ({model.bandwidth / 1e3:.1f} "
+        f"{shares(results)} {moved(results, size)} The model's latency ({model.latency:.1f} µs), bandwidth ({model.bandwidth / 1e3:.1f} "
         f"GB/s), hidden share of the all-reduce ({model.hidden:.0%}) and what a process does and waits besides "
-        f"({model.besides / 1e3:.1f} ms) were fitted to two processes, where it stands in italics, and to a step whose "
-        "all-reduce begins after the walk; the other figures test it. Where processes share cores they also wait for turns, "
-        "which the model does not know: it shows in short messages.",
+        f"({model.besides / 1e3:.1f} ms) were fitted to two processes, and to a step whose all-reduce begins after the walk; "
+        f"the time for which a process waits for another's turn where they share cores ({model.turn:.0f} µs) to one all-reduce "
+        f"of four. There it stands in italics; the other figures test it: {tested(results, model, size)}. With a core for each "
+        "process nobody waits for turns; so it is computed below.",
         "",
         "**Computed, not measured:** samples per second of n processes, each on a machine of its own and with 256 samples "
         "a step, as a share of n times one process. The networks' figures are usual ones.",
@@ -110,9 +116,8 @@ def reduction(count: int, row: dict[str, Any], model: Model) -> str:
     """A line of the first table."""
     times, bytes_ = row["times"], row["bytes"]
     guess = f"{model.reduce(count, bytes_):,.0f}"
-    fitted = count == 2 and bytes_ in (4, 10_000_000)
     cells = [f"{times[name]:,.0f}" if name in times else "" for name in ("tinygrad_edu", "mpi4py", "PyTorch")]
-    return f"| {bytes_:,} bytes | {count} | {' | '.join(cells)} | {f'*{guess}*' if fitted else guess} |"
+    return f"| {bytes_:,} bytes | {count} | {' | '.join(cells)} | {f'*{guess}*' if fitted(model, count, bytes_) else guess} |"
 
 
 def steps(run: dict[str, Any], model: Model, size: int) -> list[str]:
@@ -134,6 +139,32 @@ def steps(run: dict[str, Any], model: Model, size: int) -> list[str]:
             f"| {batch} | {count} | {' | '.join(cells)} | {f'*{guess}*' if count == 2 and not split else guess} |"
         )
     return lines
+
+
+def fitted(model: Model, count: int, size: int) -> bool:
+    """Whether the model was fitted to this all-reduce."""
+    return size == OF_TURNS if count > model.cores else size in (4, 10_000_000)
+
+
+def tested(results: dict[str, Any], model: Model, size: int) -> str:
+    """How far the model is from what it was not fitted to."""
+    reductions, trained = [], []
+    for run in results["runs"][1:]:
+        count, times = run["processes"], run["steps"]
+        seen = {row["bytes"]: row["times"]["tinygrad_edu"] for row in run["all_reduce"]}
+        reductions += [model.reduce(count, n) / time for n, time in seen.items() if not fitted(model, count, n)]
+        for split in ("", ", split")[count == 2 :]:
+            guess = model.step(count, times[f"tinygrad_edu{split}, one process"], size)
+            trained.append(guess / times[f"tinygrad_edu{split}"])
+    ranges = [f"{min(ratios):.2f} to {max(ratios):.2f}" for ratios in (reductions, trained)]
+    return f"it says {ranges[0]} times the measured all-reduces, and {ranges[1]} times the measured steps"
+
+
+def shares(results: dict[str, Any]) -> str:
+    """A sentence about what is left of a step where several processes have one batch together, and nothing travels."""
+    left = [(run["processes"], run["steps"]["tinygrad_edu, split, one process"] / 1e3) for run in results["runs"][1:]]
+    parts = " and ".join(f"{time:.1f} ms for {256 // count}" for count, time in left)
+    return f"Alone, one process takes {parts} samples: each changes all weights, whatever its share of the batch."
 
 
 def moved(results: dict[str, Any], size: int) -> str:

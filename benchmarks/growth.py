@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+from .timing import interleaved
 from .workloads import mlp
 
 NODES = (100, 1_000, 10_000, 100_000, 1_000_000)
@@ -14,14 +14,21 @@ BATCHES = (1, 4, 16, 64, 256, 1024)
 WIDTHS = (16, 64, 256, 1024, 2048)
 
 
-def curves(engines: dict[str, Any], quick: bool = False) -> Iterator[tuple[str, int, dict[str, float]]]:
-    """For each curve and point, the microseconds of each engine."""
+def rows(engines: dict[str, Any], quick: bool) -> Iterator[dict[str, Any]]:
+    """For each curve, its points; `quick` shows the first two."""
+
+    def measure(make: Callable[[Any], Callable[[], object]], rounds: int) -> dict[str, float]:
+        return interleaved({name: make(torch) for name, torch in engines.items()}, rounds, seconds=0.01)
+
+    def row(curve: str, at: int, values: dict[str, float]) -> dict[str, Any]:
+        return {"name": f"{curve} {at:,}", "curve": curve, "at": at, "unit": "µs", "values": values}
+
     for count in NODES[:2] if quick else NODES:
-        yield "nodes", count, {name: _once(lambda t=t, n=count: chain(t, n), 3) for name, t in engines.items()}
+        yield row("nodes", count, measure(lambda torch, count=count: partial(chain, torch, count), 3))
     for batch in BATCHES[:2] if quick else BATCHES:
-        yield "batch", batch, _steps(engines, (64, 128, 10), batch)
+        yield row("batch", batch, measure(mlp((64, 128, 10), batch, "SGD", lr=0.01)["make"], 9))
     for width in WIDTHS[:2] if quick else WIDTHS:
-        yield "width", width, _steps(engines, (width, width, 10), 64)
+        yield row("width", width, measure(mlp((width, width, 10), 64, "SGD", lr=0.01)["make"], 9))
 
 
 def chain(torch: Any, count: int) -> None:
@@ -31,19 +38,3 @@ def chain(torch: Any, count: int) -> None:
     for _ in range(count // 2):
         y = y * 1.0 + x
     y.backward(torch.ones(3))
-
-
-def _steps(engines: dict[str, Any], sizes: tuple[int, ...], batch: int) -> dict[str, float]:
-    steps = {name: mlp(sizes, batch, "SGD", lr=0.01)["make"](t) for name, t in engines.items()}
-    for step in steps.values():
-        step()
-    return {name: _once(step, 15) for name, step in steps.items()}
-
-
-def _once(run: Any, rounds: int) -> float:
-    times = []
-    for _ in range(rounds):
-        start = time.perf_counter()
-        run()
-        times.append((time.perf_counter() - start) * 1e6)
-    return statistics.median(times)

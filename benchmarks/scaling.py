@@ -10,7 +10,14 @@ where processes share cores, and the all-reduce of the gradients, of which a sha
 
     step(n) = (work + besides) · max(1, n / cores) + (1 - ω) reduce(n, gradients)
 
-α, β, ω and `besides` are fitted to two processes; what was measured with four tests them, and the rest is computed.
+Where there are more processes than cores, all this takes n / cores times as long, and who receives a message waits for the
+sender's turn on its core, a time τ for each turn. MPICH sends up to 2 KB whole, in log₂ n messages, more in halves, quarters
+and so on, 2 log₂ n messages, and announces each from about 16 KB on, which makes two turns of it:
+
+    turns(n, B) = log₂ n · (1, 2 or 4)
+
+α, β, ω and `besides` are fitted to two processes, τ to one all-reduce of more processes than cores; the other points test
+them, and the rest is computed.
 """
 
 from __future__ import annotations
@@ -30,6 +37,7 @@ class Model:
     hidden: float = 0.0
     besides: float = 0.0
     cores: float = math.inf
+    turn: float = 0.0
 
     def slower(self, n: int) -> float:
         """How much longer everything takes where processes share cores."""
@@ -39,7 +47,8 @@ class Model:
         """Microseconds of an all-reduce of so many bytes."""
         if n == 1:
             return 0.0
-        return self.slower(n) * (2 * math.log2(n) * self.latency + 2 * (n - 1) / n * size / self.bandwidth)
+        alone = 2 * math.log2(n) * self.latency + 2 * (n - 1) / n * size / self.bandwidth
+        return self.slower(n) * alone + (turns(n, size) * self.turn if n > self.cores else 0.0)
 
     def step(self, n: int, work: float, size: float) -> float:
         """Microseconds of a training step, whose work takes one process alone so long."""
@@ -50,6 +59,11 @@ class Model:
     def efficiency(self, n: int, work: float, size: float) -> float:
         """The share of n times one process's samples per second that n processes reach, each with a whole batch."""
         return work / self.step(n, work, size)
+
+
+def turns(n: int, size: float) -> float:
+    """How often a process waits for another's turn in an all-reduce."""
+    return math.log2(n) * (1 if size <= 2048 else 2 if size <= 16_384 else 4)
 
 
 def fit(points: list[tuple[int, float]], cores: float) -> Model:
@@ -63,6 +77,11 @@ def with_steps(model: Model, work: float, step: float, late: float, size: float)
     reduce = model.reduce(2, size)
     hidden = min(max((late - step) / reduce, 0.0), 1.0)
     return replace(model, hidden=hidden, besides=step - work - (1 - hidden) * reduce)
+
+
+def with_turns(model: Model, n: int, size: float, time: float) -> Model:
+    """The model with what an all-reduce of more processes than cores shows, which took so long."""
+    return replace(model, turn=max(time - model.reduce(n, size), 0.0) / turns(n, size))
 
 
 NETWORKS = {  # usual figures of networks between machines: not measured here

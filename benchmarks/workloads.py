@@ -1,14 +1,13 @@
 """The programs that are timed: each is written once, with PyTorch's names, and run by every engine that has them.
 
-`make(torch)` prepares a workload in an engine and returns its step. `hand` is the same step in NumPy alone, with the
-mathematics written out by hand.
+`make(torch)` prepares a workload in an engine and returns its step. `peer(other)` prepares the same with one of the
+other programs, that in NumPy by hand or one in `peers`: all begin with the same numbers, and come to the same loss.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,9 +23,8 @@ class Workload:
 
     name: str
     target: float
-    make: Callable[[Any], Step]
-    hand: Callable[[], Step] | None = None
-    peer: Callable[[Callable[..., Step]], Step] | None = None  # the same for one of `peers`
+    make: Callable[..., Step]
+    peer: Callable[[Callable[..., Step]], Step] | None = None
     quick: bool = False  # whether it is small enough for a first look
 
 
@@ -51,31 +49,29 @@ def training(torch: Any, model: Any, optimizer: Any, x: np.ndarray, y: np.ndarra
     return step
 
 
+def network(torch: Any, sizes: tuple[int, ...]) -> Any:
+    """Linear layers with relu between them, which begin with the numbers of `by_hand.layers`."""
+    nn = torch.nn
+    layers: list[Any] = []
+    for weight, bias in by_hand.layers(sizes):
+        layer = nn.Linear(*weight.shape)
+        layer.load_state_dict({"weight": torch.from_numpy(weight.T), "bias": torch.from_numpy(bias)})
+        layers += [layer, nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
 def mlp(sizes: tuple[int, ...], batch: int, optimizer: str, **options: Any) -> dict[str, Any]:
-    """Linear layers with relu between them."""
+    """A workload that trains such a network."""
 
-    def make(torch: Any) -> Step:
-        nn = torch.nn
-        torch.manual_seed(0)
-        layers: list[Any] = []
-        for i, o in pairwise(sizes):
-            layers += [nn.Linear(i, o), nn.ReLU()]
-        model = nn.Sequential(*layers[:-1])
-        return training(
-            torch,
-            model,
-            getattr(torch.optim, optimizer)(model.parameters(), **options),
-            *data((batch, sizes[0]), sizes[-1]),
-        )
-
-    def hand() -> Step:
-        update = {"SGD": by_hand.momentum if "momentum" in options else by_hand.sgd, "Adam": by_hand.adam}[optimizer]
-        return by_hand.mlp(sizes, *data((batch, sizes[0]), sizes[-1]), update, **options)
+    def make(torch: Any, batch: int = batch) -> Step:
+        model = network(torch, sizes)
+        advance = getattr(torch.optim, optimizer)(model.parameters(), **options)
+        return training(torch, model, advance, *data((batch, sizes[0]), sizes[-1]))
 
     def peer(other: Callable[..., Step]) -> Step:
         return other(sizes, *data((batch, sizes[0]), sizes[-1]), optimizer, **options)
 
-    return {"make": make, "hand": hand, "peer": peer, "quick": batch < 256}
+    return {"make": make, "peer": peer, "quick": batch < 256}
 
 
 def scalars(torch: Any) -> Step:
@@ -92,7 +88,7 @@ def scalars(torch: Any) -> Step:
     return step
 
 
-def small_cnn(torch: Any) -> Step:
+def small_cnn(torch: Any, batch: int = 64) -> Step:
     """Two convolutions on 28x28 pictures."""
     nn = torch.nn
     torch.manual_seed(0)
@@ -101,7 +97,7 @@ def small_cnn(torch: Any) -> Step:
         *(nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Flatten(), nn.Linear(32 * 7 * 7, 10)),
     )
-    return training(torch, model, torch.optim.SGD(model.parameters(), lr=0.01), *data((64, 1, 28, 28), 10))
+    return training(torch, model, torch.optim.SGD(model.parameters(), lr=0.01), *data((batch, 1, 28, 28), 10))
 
 
 def residual_cnn(torch: Any, batch: int = 16) -> Step:
@@ -131,8 +127,8 @@ def residual_cnn(torch: Any, batch: int = 16) -> Step:
     return training(torch, model, optimizer, *data((batch, 3, 32, 32), 10))
 
 
-def lstm(torch: Any) -> Step:
-    """A character model: 16 texts of 32 steps, 64 units."""
+def lstm(torch: Any, batch: int = 16) -> Step:
+    """A character model: texts of 32 steps, 64 units."""
     nn = torch.nn
     torch.manual_seed(0)
     letters = 65
@@ -150,7 +146,7 @@ def lstm(torch: Any) -> Step:
 
     model = Model()
     rng = np.random.default_rng(0)
-    x, y = rng.integers(0, letters, (16, 32)), rng.integers(0, letters, 16 * 32)
+    x, y = rng.integers(0, letters, (batch, 32)), rng.integers(0, letters, batch * 32)
     return training(torch, model, torch.optim.Adam(model.parameters(), lr=1e-3), x, y)
 
 

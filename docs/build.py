@@ -30,7 +30,7 @@ import reference  # noqa: E402
 
 QUOTED = re.compile(r"(<!-- source: (\S+) (\S+) -->\n```python\n).*?(```\n)", re.DOTALL)
 NAVIGATION: list[dict[str, Any]] = [
-    {"Start": ["index.md", "getting_started.md", "from_pytorch.md", "compatibility.md"]},
+    {"Start": ["index.md", "getting_started.md", "from_pytorch.md", "compatibility.md", "benchmarks.md"]},
     {"How it works": ["engine.md", "operations.md"]},
     {"How to": ["howto/*.md", "distributed.md"]},
     {"Lessons": "lessons.md"},
@@ -106,8 +106,11 @@ def staged(folder: Path) -> list[dict[str, Any]]:
 
 def build(target: Path = HERE / "site") -> None:
     """Build all pages; a warning is an error."""
-    from mkdocs.commands.build import build as build_pages
-    from mkdocs.config import load_config
+    try:
+        from mkdocs.commands.build import build as build_pages
+        from mkdocs.config import load_config
+    except ImportError as error:
+        sys.exit(f"the pages are built by mkdocs ({error}); write: pip install -e '.[docs]'")
 
     logging.basicConfig(format="%(levelname)s %(message)s", level=logging.WARNING)
     with tempfile.TemporaryDirectory() as folder:

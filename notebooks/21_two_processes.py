@@ -37,14 +37,14 @@ _ = torch.manual_seed(21)
 
 
 # %%
-def together(count, program, *options):
+def together(count, program):
     """Run a program in so many processes; the lines that they print, sorted, or the error."""
     if missing := launch.missing():
         print(f"Not run: {missing}.")
         return []
     file = Path(tempfile.mkdtemp(), "program.py")
     file.write_text(program)
-    command = [sys.executable, "-m", "tinygrad_edu", "launch", "-n", str(count), *options, file]
+    command = [sys.executable, "-m", "tinygrad_edu", "launch", "-n", str(count), file]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
     lines = sorted(ended.stdout.splitlines())
     if ended.returncode:  # the last line of the traceback, and what it says
@@ -301,8 +301,8 @@ for name, work, size in (("small network", 0.001, 0.4e6), ("large batch", 0.200,
 #
 # ## 7. When processes disagree
 #
-# The classic mistake: a call that only one process makes, behind an `if rank == 0`. Debug mode compares the calls before each
-# of them, and says who does what, and where. The error ends all processes at once.
+# The classic mistake: a call that only one process makes, behind an `if rank == 0`. Each call carries a number that stands for
+# what it is; so processes that disagree notice it, and say who does what, and where. The error ends all of them at once.
 
 # %%
 WRONG = """
@@ -315,7 +315,7 @@ if dist.get_rank() == 0:
     dist.broadcast(x, src=0)
 dist.all_reduce(x)
 """
-lines = together(2, WRONG, "--debug")
+lines = together(2, WRONG)
 assert not lines or any("do not make the same call" in line for line in lines)
 
 # %% [markdown]

@@ -7,7 +7,8 @@
 What holds answers is folded, in a notebook and in a page that `nbconvert` makes of it: cells with the tag `solution`, cells
 with the tag `check` (what an answer is compared with), and the sources of questions (`predict(...)`).
 
-Needs `pip install "tinygrad_edu[notebooks]"`.
+A lesson is a page to be read in one go, half of it prose: it is as long as its story, and the rule for the sizes of files
+does not hold for it. Needs `pip install "tinygrad_edu[notebooks]"`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import os
 import re
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,9 @@ def main() -> int:
         parser.error(
             f"no lesson has the number {', '.join(sorted(missing))}; there are {', '.join(p.stem for p in sources)}"
         )
+    absent = [name for name in ("jupytext", "nbclient", "ipykernel") if find_spec(name) is None]
+    if absent:
+        parser.error(f"{', '.join(absent)} not installed; write: pip install -e '.[notebooks]'")
     # the kernels find this checkout, installed or not
     os.environ["PYTHONPATH"] = os.pathsep.join(
         filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH", "")])

@@ -1,4 +1,5 @@
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,11 @@ settings.register_profile(
     "ci", settings.get_profile("ordinary"), derandomize=True, print_blob=True
 )  # the same in every run
 settings.load_profile("ci" if os.environ.get("CI") else "ordinary")
+
+
+# what a shell starts in the background ignores Ctrl-C, and so would all that is started here, and interrupted
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

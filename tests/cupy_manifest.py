@@ -22,7 +22,7 @@ cuda.Stream.wait_event cuda.Stream.done cuda.Stream.null cuda.Event cuda.Event.r
 cuda.Event.done cuda.get_elapsed_time cuda.get_current_stream cuda.runtime.getDeviceCount cuda.runtime.memGetInfo
 cuda.runtime.deviceCanAccessPeer cuda.runtime.getDeviceProperties get_default_memory_pool asnumpy
 _core.set_compute_type _core._routines_linalg.COMPUTE_TYPE_DEFAULT _core._routines_linalg.COMPUTE_TYPE_TF32
-_core._routines_linalg.COMPUTE_TYPE_BF16
+cuda.cublas.setMathMode cuda.get_cublas_handle add.at
 """  # what the package and its stand-in reach for beside arrays; a RawModule is only there where there are kernels
 METHODS = ("add", "multiply")  # the ufuncs whose `reduce` and `accumulate` cupy has; the others raise when called
 

@@ -21,12 +21,13 @@ from tinygrad_edu import devices
 
 CUPY = cupy_manifest.read()
 waits: list[str] = []  # what made the host wait
+launches: list[str] = []  # what the device was told to compute, by NumPy's names
 REFUSED = {"where", "order", "subok", "signature", "initial", "correction", "like"}  # of ufuncs and of reductions
 SCATTERED = "iefdILQ"  # the dtypes, by their letters, to which the device adds at places
 WAITING = (np.nonzero, np.unique, np.argwhere, np.flatnonzero, np.array_equal, np.bincount)  # they look at values
-FRACTION = {"TF32": 10, "BF16": 7}  # the bits that are left of float32's 23 in matrix products
+REDUCING = {"sum", "prod", "mean", "var", "std", "max", "min", "any", "all", "argmax", "argmin", "cumsum", "cumprod"}
 memory: dict[str, int | None] = {"limit": None}  # bytes of the largest array that there is room for
-products: list[str] = ["DEFAULT"]  # how matrix products are rounded, the last of all that was asked
+rounds = {"two matrices": False, "batches": False}  # the products whose operands are rounded to TF32
 _order = np.random.default_rng()  # of the threads of a device: nobody knows it
 
 
@@ -47,6 +48,12 @@ def _check_ufunc(ufunc: Any, method: str, inputs: Any, options: Any) -> None:
     types, name = CUPY["ufuncs"].get(ufunc.__name__), ufunc.__name__
     if types is None or REFUSED & set(options):
         raise TypeError(f"{name} with {sorted(options)} is not there on the device")
+    if any(isinstance(x, (tuple, list)) for x in inputs):
+        raise TypeError(f"operand type(s) all returned NotImplemented from {name}: tuples are not handed on")
+    if any(type(x) is int and not -(2**63) <= x < 2**63 for x in inputs):
+        raise OverflowError("Python int too large to convert to C long")
+    if method in ("reduce", "accumulate"):
+        _check_axis(inputs[0], options.get("axis", 0 if method == "accumulate" else None))
     if method == "at":
         letters = [inputs[0].dtype.char]
         fits = name == "add" and letters[0] in SCATTERED
@@ -57,6 +64,12 @@ def _check_ufunc(ufunc: Any, method: str, inputs: Any, options: Any) -> None:
         fits = method == "__call__" and (not types or any(_accepts(t, inputs) for t in types))
     if not fits or len(options.get("out", ())) > 1:
         raise TypeError(f"{name}.{method} of dtypes {letters} is not there on the device")
+
+
+def _check_axis(x: Any, axis: Any) -> None:
+    """Raise where an array without dimensions is to lose one, which NumPy lets pass."""
+    if axis not in (None, ()) and not x.ndim:
+        raise np.exceptions.AxisError(axis, 0)
 
 
 def _accepts(loop: str, inputs: Any) -> bool:
@@ -70,12 +83,11 @@ class OutOfMemoryError(MemoryError):
 
 
 def _rounded(x: np.ndarray) -> np.ndarray:
-    """float32 with as many bits of fraction as matrix products leave it, to the nearest."""
-    if x.dtype != np.float32 or products[-1] not in FRACTION:
+    """float32 with TF32's 10 bits of fraction, to the nearest."""
+    if x.dtype != np.float32:
         return x
-    drop = 23 - FRACTION[products[-1]]
     bits = np.ascontiguousarray(x).view(np.uint32)
-    return ((bits + np.uint32(1 << (drop - 1))) & np.uint32(0xFFFFFFFF << drop & 0xFFFFFFFF)).view(np.float32)
+    return ((bits + np.uint32(1 << 12)) & np.uint32(0xFFFFE000)).view(np.float32)
 
 
 def _unwrap(value: Any) -> Any:
@@ -152,12 +164,13 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         _check_ufunc(ufunc, method, inputs, options)
+        launches.append(ufunc.__name__)
         if method == "at":
             return _add_in_any_order(*_unwrap(inputs))
         if "out" in options:
             options["out"] = tuple(_unwrap(o) for o in options["out"])
         inputs = _unwrap(inputs)
-        if ufunc is np.matmul:
+        if ufunc is np.matmul and rounds["two matrices" if max(x.ndim for x in inputs) < 3 else "batches"]:
             inputs = tuple(map(_rounded, inputs))
         with np.errstate(all="ignore"):
             result = getattr(ufunc, method)(*inputs, **options)
@@ -172,6 +185,11 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
             return func(*_unwrap(args), **options)
         if func in WAITING:
             waits.append(func.__name__)
+        launches.append(func.__name__)
+        if func is np.where and not isinstance(args[0], Array):
+            raise AttributeError(f"'{type(args[0]).__name__}' object has no attribute 'astype'")
+        if func.__name__ in REDUCING:
+            _check_axis(args[0], options.get("axis", args[1] if len(args) > 1 else None))
         if func is np.repeat and any(isinstance(a, Array) for a in args[1:]):
             raise ValueError("repeat: the device takes no array of repeats")
         if func is np.take_along_axis:
@@ -211,6 +229,8 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
             _check(f"ndarray.{name}", CUPY["methods"][name], len(args), options)
             if name == "nonzero":
                 waits.append(name)
+            if name in REDUCING:
+                _check_axis(self, options.get("axis", args[0] if args else None))
             if name == "take":
                 return Array(value(*_unwrap(args), **_unwrap(options), mode="wrap"))
             with np.errstate(all="ignore"):
@@ -226,6 +246,7 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
         return Array(self._a[_wrapped_round(_unwrap(index), self.shape)])
 
     def __setitem__(self, index: Any, value: Any) -> None:
+        launches.append("setitem")
         index, value = _unwrap(index), _unwrap(value)
         if any(_is_places(k) for k in (index if isinstance(index, tuple) else (index,))):
             index, value = _in_any_order(self._a, index, value)
@@ -265,9 +286,6 @@ class Array(np.lib.mixins.NDArrayOperatorsMixin):
 
     def __complex__(self) -> complex:
         return self._wait("complex", complex(self._a))
-
-    def __index__(self) -> int:
-        return self._wait("index", self._a.__index__())
 
 
 class _Generator:
@@ -380,6 +398,8 @@ class _Cuda:
     )
 
     alloc_pinned_memory = staticmethod(bytearray)
+    get_cublas_handle = staticmethod(lambda: 1)
+    cublas = SimpleNamespace(setMathMode=lambda handle, mode: rounds.update(batches=mode == 3))
 
     @staticmethod
     def get_current_stream() -> _Stream:
@@ -402,9 +422,16 @@ class _Module:
     cuda = _Cuda
     get_default_memory_pool = staticmethod(_Pool)
     _core = SimpleNamespace(
-        set_compute_type=lambda dtype, compute_type: products.append(compute_type),
-        _routines_linalg=SimpleNamespace(**{f"COMPUTE_TYPE_{name}": name for name in ("DEFAULT", *FRACTION)}),
+        set_compute_type=lambda dtype, compute_type: rounds.update({"two matrices": compute_type == 7}),
+        _routines_linalg=SimpleNamespace(COMPUTE_TYPE_DEFAULT=1, COMPUTE_TYPE_TF32=7),
     )
+
+    class add:
+        @staticmethod
+        def at(a: Array, indices: Any, b: Any) -> None:
+            """CuPy's own, which takes indices in a tuple too."""
+            _check_ufunc(np.add, "at", (a,), {})
+            _add_in_any_order(*_unwrap((a, indices, b)))
 
     @staticmethod
     def asnumpy(a: Array, out: Any = None) -> np.ndarray:
@@ -431,7 +458,6 @@ def device() -> Iterator[None]:
     before = devices._modules.get("cuda")
     devices._modules["cuda"] = _Module()
     waits.clear()
-    products[:] = [devices.products]
     try:
         yield
     finally:

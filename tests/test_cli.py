@@ -228,19 +228,51 @@ def test_processes_of_a_program_see_the_same_torch(tmp_path: Path, method: str) 
 
 
 def test_interruption_is_quiet(tmp_path: Path) -> None:
-    path = program(tmp_path, "import time, torch\nprint('ready', flush=True)\ntime.sleep(60)\n")
+    path = program(
+        tmp_path, "import time, torch\nprint('ready', flush=True)\nfor _ in range(600):\n    time.sleep(0.1)\n"
+    )
     command = [sys.executable, "-m", "tinygrad_edu", "run", path]
-    before = signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # what a shell starts in the background ignores it
     with subprocess.Popen(
         command, cwd=HERE, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as p:
-        signal.signal(signal.SIGINT, before)
         assert p.stdout.readline() == "ready\n"
         p.send_signal(signal.SIGINT)
         _, said = p.communicate(timeout=30)
     assert p.returncode == 130 and said == "interrupted\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a broken pipe is another error there")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_nobody_reads_ends_quietly(tmp_path: Path, unbuffered: str) -> None:
+    path = program(tmp_path, "import torch\nfor i in range(50_000):\n    print(i)\n")
+    for arguments in (["run", path], ["info"]):
+        reading, writing = os.pipe()
+        os.close(reading)
+        command = [sys.executable, "-m", "tinygrad_edu", *arguments]
+        surroundings = ENVIRONMENT | {"PYTHONUNBUFFERED": unbuffered}
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, env=surroundings, cwd=HERE, timeout=100)
+        os.close(writing)
+        assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="makes a pipe that nobody reads")
+def test_a_broken_pipe_of_the_program_s_own_is_its_error(tmp_path: Path) -> None:
+    path = program(tmp_path, "import os\nr, w = os.pipe()\nos.close(r)\nos.write(w, b'x')\n")
+    assert "BrokenPipeError" in run("run", path, code=1).stderr
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is full")
+def test_output_to_a_full_disk(tmp_path: Path) -> None:
+    path = program(tmp_path, "import torch\nprint(torch.ones(1))\n")
+    for arguments in (["run", path], ["info"]):
+        command = [sys.executable, "-m", "tinygrad_edu", *arguments]
+        surroundings = ENVIRONMENT | {"PYTHONUNBUFFERED": ""}
+        with open("/dev/full", "w") as output:
+            done = subprocess.run(
+                command, stdout=output, stderr=subprocess.PIPE, text=True, env=surroundings, cwd=HERE, timeout=100
+            )
+        assert done.returncode == 2
+        assert done.stderr == "tinygrad-edu: the output cannot be written: No space left on device\n"
 
 
 @pytest.mark.parametrize("how", ["-p tinygrad_edu.pytest_plugin", "-p tinygrad_edu.pytest_flag --tinygrad"])
@@ -320,7 +352,7 @@ def test_a_full_disk_while_training(
         f"tinygrad-edu: the folder {tmp_path} cannot be written to: No space left on device\n"
     )
     assert {path.name for path in tmp_path.iterdir()} >= {"checkpoint.pt", "model.pt"}
-    assert not list(tmp_path.glob("part-*")) and not (tmp_path / "gradcheck.txt").exists()
+    assert not list(tmp_path.glob(".*")) and not (tmp_path / "gradcheck.txt").exists()
 
 
 def test_a_file_where_a_folder_is_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -429,7 +461,7 @@ def test_lessons_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_lessons_on_a_full_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(companions.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     assert cli.main(["lessons", "--out", str(tmp_path)]) == 2
     assert "cannot be written to" in capsys.readouterr().err and not list(tmp_path.iterdir())
 

@@ -127,6 +127,12 @@ def test_sums_over_the_first_dimension_are_accurate(shape: tuple[int, ...], keep
     np.testing.assert_allclose(sums.total(x, 0, keepdims), exact, rtol=6e-7)  # a few roundings
 
 
+@pytest.mark.parametrize(("shape", "axes"), [((12, 64, 33), (0, 1)), ((1500, 2, 3), 0), ((600_001, 2), (0,))])
+def test_sums_over_the_leading_dimensions_are_accurate(shape: tuple[int, ...], axes: int | tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).random(shape, dtype=np.float32)
+    np.testing.assert_allclose(sums.total(x, axes), x.astype(np.float64).sum(axes), rtol=1e-6)
+
+
 def test_descriptions_are_short() -> None:
     assert errors.describe([torch.ones(2), torch.ones(3)]) == "[float32[2], float32[3]]"
     assert errors.describe((torch.ones(2),)) == "(float32[2])"

@@ -92,6 +92,12 @@ def test_a_whole_run_on_the_stand_in(
     assert devices.get_default_device().type == "cpu"
 
 
+def test_no_such_workload(cuda: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "pytorch", lambda: (None, "PyTorch is not there"))
+    with standin.device(), pytest.raises(SystemExit, match="no workload has 'perceptron' in its name"):
+        cuda.main("perceptron")
+
+
 def test_a_workload_that_does_not_fit_is_left_out(
     cuda: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

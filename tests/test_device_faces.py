@@ -12,7 +12,7 @@ import pytest
 import standin
 
 import tinygrad_edu as tg
-from tinygrad_edu import cuda, nn, optim
+from tinygrad_edu import cuda, nn, optim, viz
 from tinygrad_edu import random as tg_random
 from tinygrad_edu.utils.data import DataLoader, TensorDataset
 
@@ -130,6 +130,8 @@ def test_tensors_go_and_come_back() -> None:
     assert there.is_cuda and str(there.device) == "cuda:0" and there.to("cuda") is there and x.cpu() is x
     np.testing.assert_array_equal(there.to("cpu").numpy(), x.numpy())
     assert there.new_zeros(2).is_cuda and tg.ones_like(there).is_cuda and there.clone().is_cuda
+    assert x.type(cuda.DoubleTensor).is_cuda and x.type("torch.cuda.LongTensor").is_cuda
+    assert not there.type(tg.FloatTensor).is_cuda and there.type(tg.float64).is_cuda
     with pytest.raises(TypeError, match="can't convert cuda:0 device type tensor to numpy"):
         there.numpy()
 
@@ -139,6 +141,30 @@ def test_batches_of_a_loader_go_to_the_device_without_waiting() -> None:
     standin.waits.clear()
     sizes = [len(x.to("cuda", non_blocking=True)) for x, _ in loader]
     assert sizes == [4, 4, 2] and standin.waits == []
+
+
+# --- what looks at tensors -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [tg.float64, tg.complex128])
+@pytest.mark.parametrize("fast", [False, True])
+def test_gradients_are_checked(dtype: Any, fast: bool) -> None:
+    x = tg.randn(3, 4, dtype=dtype).cuda().requires_grad_()
+    assert tg.autograd.gradcheck(lambda x: (x * x).sum(1), x, fast_mode=fast)
+    assert tg.autograd.gradgradcheck(lambda x: x * x * x, x, fast_mode=fast)
+    with pytest.raises(RuntimeError, match="input 0"):
+        tg.autograd.gradcheck(lambda x: x * x.detach(), x, fast_mode=fast)
+
+
+def test_pictures_and_reasons() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).cuda()
+    x = tg.randn(5, 3, device="cuda")
+    loss = model(x).square().mean()
+    assert "linear" in viz.graph(loss, values=True).dot and "Linear" in str(viz.summary(model, x))
+    assert viz.memory() and viz.shapes(model, x).dot
+    loss = model(x).square().mean()
+    loss.backward()
+    assert "is what this loss gives" in str(viz.explain_grad(model[0].weight, model(x).square().mean()))
 
 
 # --- what goes wrong -----------------------------------------------------------------------------------------------------------
@@ -151,6 +177,13 @@ MIXED: dict[str, Callable[[Any, Any], Any]] = {
     "cat": lambda here, there: tg.cat([here, there]),
     "x[i]": lambda here, there: here[tg.tensor([0]).cuda()],
     "embedding": lambda here, there: nn.functional.embedding(tg.tensor([0]), there),
+    "a layer without bias": lambda here, there: nn.Conv1d(2, 2, 1, bias=False).cuda()(here),
+    "nll_loss": lambda here, there: nn.functional.nll_loss(there.log_softmax(1), tg.tensor([0, 1])),
+    "gather": lambda here, there: there.gather(0, tg.tensor([[0, 1]])),
+    "scatter_add": lambda here, there: there.scatter_add(0, tg.tensor([[0, 1]]).cuda(), here),
+    "index_select": lambda here, there: there.index_select(0, tg.tensor([0])),
+    "index_add": lambda here, there: there.index_add(0, tg.tensor([0]), there[:1]),
+    "take": lambda here, there: there.take(tg.tensor([0])),
 }
 
 

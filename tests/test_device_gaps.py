@@ -72,6 +72,34 @@ GAPS: dict[str, tuple[type, Callable[[Any], Any], list[Callable[[Any], Any]]]] =
         lambda a: np.repeat(a, on_device(np.array([1, 2, 0, 3])), 0),
         [lambda t: t.repeat_interleave(tg.tensor([1, 2, 0, 3]).to(t.device), 0)],
     ),
+    "no indices in a tuple for add.at": (
+        TypeError,
+        lambda a: np.add.at(a, (on_device(np.array([0, 0])), on_device(np.array([1, 1]))), 1.0),
+        [
+            lambda t: F.grid_sample(t.reshape(1, 1, 4, 5), t.reshape(1, 2, 5, 2)).sum(),
+            lambda t: t.index_put((where(t), where(t)), t[:, 0], accumulate=True),
+        ],
+    ),
+    "no whole numbers beyond 64 bits": (
+        OverflowError,
+        lambda a: a / 2**70,
+        [lambda t: tg.digamma(t.abs() + 1), lambda t: tg.polygamma(2, t.abs() + 1)],
+    ),
+    "no condition of Python's in where": (
+        AttributeError,
+        lambda a: np.where(True, a, 0.0),
+        [lambda t: tg.lerp(t, t * 2, 0.3), lambda t: tg.lerp(t, t * 2, 0.7)],
+    ),
+    "no dimension 0 of a number": (
+        IndexError,
+        lambda a: a[0, 0].sum(0),
+        [lambda t: t[0, 0].sum(0), lambda t: t[0, 0].softmax(0), lambda t: t[0, 0].amax(-1)],
+    ),
+    "no numbers as indices": (
+        TypeError,
+        lambda a: range(a[0, 0].astype(np.int64)),
+        [],
+    ),
     "parameters of other names, here of clip": (
         TypeError,
         lambda a: np.clip(a, min=0.0, max=1.0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import re
 import shutil
@@ -18,15 +19,14 @@ import standin
 
 from tinygrad_edu import cuda, devices, optim
 from tinygrad_edu.cuda import kernels
-from tinygrad_edu.ops import activations, embedding, losses, normalization, pooling
 from tinygrad_edu.optim.formula import FormulaOptimizer
 from tinygrad_edu.tensor import wrap
 
 KERNELS = re.findall(r"__global__ void (\w+)\(", kernels.source("fB"))
 TWINS = {
     f.__name__.strip("_"): f
-    for family in (activations, embedding, losses, normalization, pooling)
-    for f in vars(family).values()
+    for family in ("activations", "attention", "embedding", "losses", "normalization", "pooling", "softmax")
+    for f in vars(importlib.import_module(f"tinygrad_edu.ops.{family}")).values()
     if hasattr(f, "__wrapped__") and f.__name__.strip("_") in KERNELS
 }
 DTYPES = {"float16": 4e-3, "float32": 2e-5, "float64": 1e-13}  # and how exactly a kernel computes in them
@@ -37,7 +37,7 @@ rng = np.random.default_rng()
 
 
 def test_every_kernel_has_a_twin() -> None:
-    assert {*TWINS, optim.Adam.kernel} == set(KERNELS)
+    assert {*TWINS, optim.SGD.kernel, optim.Adam.kernel} == set(KERNELS)
 
 
 @pytest.mark.parametrize("types", ["eB", "fB", "dB", "fH"])
@@ -65,7 +65,7 @@ def _by_nvrtc(text: str) -> str:
         folders += [Path(place, "include") for place in nvidia.cuda_runtime.__path__]
     program = nvrtc.createProgram(text, "kernels.cu", (), ())
     found = tuple(f"-I{folder}" for folder in folders if folder.is_dir())
-    nvrtc.compileProgram(program, ("--std=c++14", "--gpu-architecture=compute_80", *found))
+    nvrtc.compileProgram(program, ("--std=c++17", "--gpu-architecture=compute_80", *found))
     return nvrtc.getPTX(program).decode()
 
 
@@ -97,22 +97,25 @@ def windows(dtype: Any) -> tuple:
 def arguments(name: str, dtype: Any) -> tuple:
     """Random arguments for a twin."""
     draw = lambda *shape: rng.standard_normal(shape).astype(dtype)  # noqa: E731
-    classes = rng.integers(-7, 7, 5)  # what is ignored is negative
+    classes = rng.integers(0, 7, 5)
     if name in ("gelu_by_erf", "gelu_by_tanh"):
         return (draw(3, 5),)
-    if name.startswith("gelu_grad"):
-        x = draw(4, 3)
-        return draw(4, 3), x, TWINS[name.replace("_grad", "")](x)[1]
     if name == "dropped":
         return draw(3, 4, 5), rng.random((3, 4, 1)) > 0.4, 2.5
     if name == "scaled":
         return draw(2, 3, 5), draw(3), draw(3), draw(2, 3, 5)
     if name == "combined":
         return draw(4, 3, 2), draw(4, 3, 2), draw(3), draw(3), draw(3)
-    if name == "standardized":
+    if name in ("standardized", "rms_normal"):
         return draw(5, 11) * 3 + 10, 0.3
-    if name == "standardized_grad":
-        return draw(5, 11), *TWINS["standardized"](draw(5, 11), 1e-5)
+    if name in ("standardized_grad", "rms_normal_grad"):
+        return draw(5, 11), *TWINS[name.removesuffix("_grad")](draw(5, 11), 1e-5)
+    if name in ("softmax_along", "log_softmax_along"):
+        return draw(3, 9, 2) * 5, 1
+    if name in ("softmax_along_grad", "log_softmax_along_grad"):
+        return draw(3, 9, 2), TWINS[name.removesuffix("_grad")](draw(3, 9, 2), 1), -2
+    if name == "column_powers":
+        return draw(2, 7, 5) * 5, False
     if name == "softmax_losses":
         return draw(5, 7) * 30, classes
     if name == "softmax_losses_grad":
@@ -173,6 +176,38 @@ def test_maxima_of_equal_and_missing_numbers(on_host: None) -> None:
 
 
 @needs_compiler
+def test_taps_of_any_integers(on_host: None) -> None:
+    values, taps, *where = arguments("tap_sums", "float32")
+    found = [TWINS["tap_sums"](standin.Array(values), standin.Array(t), *where) for t in (taps, taps.astype(np.int64))]
+    np.testing.assert_array_equal(found[0]._a, found[1]._a)
+
+
+@needs_compiler
+def test_softmax_along_every_dimension(on_host: None) -> None:
+    """Of a number alone too, and of rows with nan and inf."""
+    x = rng.standard_normal((3, 4, 5))
+    x[0, 0, 0], x[1, 1, 1] = np.nan, -np.inf
+    for name in ("softmax_along", "log_softmax_along"):
+        for a, dim in [(x, 0), (x, 1), (x, 2), (x, -3), (np.asarray(2.0), ())]:
+            g = rng.standard_normal(a.shape)
+            out = TWINS[name](a, dim)
+            np.testing.assert_allclose(TWINS[name](standin.Array(a.copy()), dim)._a, out, rtol=1e-13)
+            back = TWINS[f"{name}_grad"](standin.Array(g.copy()), standin.Array(out.copy()), dim)._a
+            np.testing.assert_allclose(back, TWINS[f"{name}_grad"](g, out, dim), rtol=1e-12, atol=1e-13)
+
+
+@needs_compiler
+def test_columns_of_scores_that_are_hidden(on_host: None) -> None:
+    """A query that may look at nothing, beside one that may look at some keys, and one whose scores are nan."""
+    scores = rng.standard_normal((2, 4, 3))
+    scores[0, :, 0], scores[1, :3, 1], scores[1, 2, 2] = -np.inf, -np.inf, np.nan
+    found = TWINS["column_powers"](standin.Array(scores.copy()), True)
+    for a, b in zip(found, TWINS["column_powers"](scores, True), strict=True):
+        np.testing.assert_allclose(a._a, b, rtol=1e-13)
+    assert (found[0]._a[0, :, 0] == 0).all() and found[1]._a[0, 0] > 0
+
+
+@needs_compiler
 @pytest.mark.parametrize("given", [(True, False), (False, True), (False, False)])
 def test_a_norm_without_weight_or_bias(given: tuple[bool, bool], on_host: None) -> None:
     x, out = rng.standard_normal((2, 3, 4)), np.empty((2, 3, 4))
@@ -189,9 +224,14 @@ def test_a_norm_without_weight_or_bias(given: tuple[bool, bool], on_host: None) 
         (optim.Adam, {}),
         (optim.Adam, {"weight_decay": 0.1, "amsgrad": True, "maximize": True}),
         (optim.AdamW, {"weight_decay": 0.2, "betas": (0.8, 0.99)}),
+        (optim.SGD, {}),
+        (optim.SGD, {"momentum": 0.9, "dampening": 0.3, "weight_decay": 0.1, "maximize": True}),
+        (optim.SGD, {"momentum": 0.8, "nesterov": True}),
     ],
 )
-def test_adam_steps_all_parameters_in_one_launch(make: Callable, options: dict[str, Any], on_host: None) -> None:
+def test_an_optimizer_steps_all_parameters_in_one_launch(
+    make: Callable, options: dict[str, Any], on_host: None
+) -> None:
     values = [rng.standard_normal(shape).astype(np.float32) for shape in ((3, 4), (5,), (), (2, 1, 3))]
     here = [wrap(v.copy()).requires_grad_() for v in values]
     there = [wrap(standin.Array(v.copy())).requires_grad_() for v in values]
@@ -205,7 +245,7 @@ def test_adam_steps_all_parameters_in_one_launch(make: Callable, options: dict[s
         for optimizer in optimizers:
             optimizer.step()
         assert standin.waits == []
-    assert kernels_on_host.RawModule.launched == {"adam": 4}
+    assert kernels_on_host.RawModule.launched == {make.kernel: 4}
     for p, q in zip(here, there, strict=True):
         np.testing.assert_allclose(q.array._a, p.array, rtol=1e-5, atol=1e-6)
         for name, own in optimizers[0].state[p].items():
@@ -243,4 +283,4 @@ def test_sums_in_an_order_take_no_kernel_whose_order_is_open(on_host: None, monk
 
 def test_only_formulas_name_a_kernel() -> None:
     named = {c.__name__ for c in FormulaOptimizer.__subclasses__() if c.kernel}
-    assert named == {"Adam"}
+    assert named == {"Adam", "SGD"}

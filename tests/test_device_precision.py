@@ -150,21 +150,20 @@ def test_a_function_of_ones_own_can_ask_for_a_dtype(on_device: str) -> None:
         Doubled.apply(draw(2).half())
 
 
-# --- rounding inside float32 products: bfloat16 by autocast, TF32 by a flag ------------------------------------------------------
+# --- rounding inside float32 products: TF32 by a flag, and in the blocks of autocast ---------------------------------------------
 
 
-def rounded(x: Any, bits: int) -> Any:
-    """The nearest number whose fraction has so many bits."""
+def tf32(x: Any) -> Any:
+    """The nearest numbers whose fractions have 10 bits."""
     mantissa, exponent = np.frexp(x.numpy().astype(np.float64))
-    return np.ldexp(np.round(mantissa * 2.0 ** (bits + 1)) / 2.0 ** (bits + 1), exponent)
+    return np.ldexp(np.round(mantissa * 2.0**11) / 2.0**11, exponent)
 
 
-@pytest.mark.parametrize("kind", ["bfloat16", "tf32"])
-def test_products_of_rounded_float32(kind: str, stand_in: None) -> None:
-    x, y = tg.randn(5, 7), tg.randn(7, 4)
-    bits = 7 if kind == "bfloat16" else 10
-    expected = rounded(x, bits) @ rounded(y, bits)
-    if kind == "bfloat16":
+@pytest.mark.parametrize("batch", [(), (3,)])
+@pytest.mark.parametrize("by", ["flag", "bfloat16"])
+def test_products_of_rounded_float32(by: str, batch: tuple[int, ...], stand_in: None) -> None:
+    x, y = tg.randn(*batch, 5, 7), tg.randn(*batch, 7, 4)
+    if by == "bfloat16":
         with tg.autocast("cuda", dtype=tg.bfloat16):
             out = x.to("cuda") @ y.to("cuda")
     else:
@@ -172,29 +171,57 @@ def test_products_of_rounded_float32(kind: str, stand_in: None) -> None:
         out = x.to("cuda") @ y.to("cuda")
         matmul.allow_tf32 = False
     assert out.dtype is tg.float32
-    np.testing.assert_allclose(host(out), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(host(out), tf32(x) @ tf32(y), rtol=1e-5, atol=1e-6)
     assert np.abs(host(out) - (x @ y).numpy()).max() > 1e-5
     np.testing.assert_allclose(host(x.to("cuda") @ y.to("cuda")), (x @ y).numpy(), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("batch", [(), (3,)])
+def test_products_on_a_gpu_are_as_exact_as_was_asked(batch: tuple[int, ...], on_device: str) -> None:
+    """float32's fraction ends at 2⁻²⁴, TF32's at 2⁻¹¹; a GPU of before 2020 has none."""
+    x, y = tg.randn(*batch, 64, 64), tg.randn(*batch, 64, 64)
+    exact = x.double().numpy() @ y.double().numpy()
+    off = []
+    for allowed in (False, True):
+        matmul.allow_tf32 = allowed
+        off.append(np.abs(host(x.to("cuda") @ y.to("cuda")) - exact).max())
+    matmul.allow_tf32 = False
+    assert off[0] < 1e-4 and off[1] < 5e-2
+    assert off[1] > 1e-4 or not tg.cuda.is_tf32_supported()
+
+
 def test_tf32_by_all_its_names(stand_in: None) -> None:
+    def rounding() -> bool:
+        assert len(set(standin.rounds.values())) == 1, "products of two and of batches alike"
+        return standin.rounds["batches"]
+
     assert not matmul.allow_tf32 and tg.get_float32_matmul_precision() == "highest"
     matmul.allow_tf32 = True
-    assert standin.products[-1] == "TF32" and tg.get_float32_matmul_precision() == "high"
+    assert rounding() and tg.get_float32_matmul_precision() == "high"
     matmul.fp32_precision = "ieee"
-    assert standin.products[-1] == "DEFAULT" and not matmul.allow_tf32
+    assert not rounding() and not matmul.allow_tf32
     tg.set_float32_matmul_precision("medium")
     assert matmul.allow_tf32 and matmul.fp32_precision == "tf32" and tg.get_float32_matmul_precision() == "medium"
-    with tg.autocast("cuda", dtype=tg.bfloat16):
-        assert standin.products[-1] == "BF16"
-        with tg.autocast("cuda", enabled=False):
-            assert standin.products[-1] == "DEFAULT"
-        assert standin.products[-1] == "BF16"
-    assert standin.products[-1] == "TF32"
     tg.set_float32_matmul_precision("highest")
-    assert standin.products[-1] == "DEFAULT"
+    assert not rounding()
     with pytest.raises(RuntimeError, match="'ieee', 'tf32'"):
         matmul.fp32_precision = "fp8"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("allowed", [False, True])
+def test_blocks_round_and_what_is_around_them_does_as_the_program_allows(
+    dtype: str, allowed: bool, stand_in: None
+) -> None:
+    matmul.allow_tf32 = allowed
+    seen = []
+    with tg.autocast("cuda", dtype=getattr(tg, dtype)):
+        seen.append(standin.rounds["batches"])
+        with tg.autocast("cuda", enabled=False):
+            seen.append(standin.rounds["batches"])
+        seen.append(standin.rounds["batches"])
+    assert seen == [True, allowed, True] and standin.rounds["batches"] == matmul.allow_tf32 == allowed
+    matmul.allow_tf32 = False
 
 
 def test_what_was_asked_before_the_first_use_of_a_gpu(monkeypatch: pytest.MonkeyPatch, stand_in: None) -> None:
@@ -204,17 +231,23 @@ def test_what_was_asked_before_the_first_use_of_a_gpu(monkeypatch: pytest.Monkey
         assert "cuda" not in devices._modules
         here.setattr(devices, "_import_cupy", standin._Module)
         draw(2)
-        assert standin.products[-1] == "TF32"
+        assert all(standin.rounds.values())
         matmul.allow_tf32 = False
 
 
-def test_cupy_has_the_switch() -> None:
-    """The names through which `devices.set_products` reaches CuPy."""
+def test_cupy_has_the_switches() -> None:
+    """The names through which `devices.round_products` reaches CuPy and cuBLAS, and how CuPy says it rounds."""
     cupy = pytest.importorskip("cupy", reason="cupy is not installed: its names are not compared")
     core = cupy._core
-    assert callable(core.set_compute_type)
-    rounding = [getattr(core._routines_linalg, f"COMPUTE_TYPE_{name}") for name in ("DEFAULT", "TF32", "BF16")]
-    assert len(set(rounding)) == 3
+    values = {name: int(getattr(core._routines_linalg, f"COMPUTE_TYPE_{name}")) for name in devices.CUBLAS_MATH}
+    assert {core._routines_linalg.compute_type_to_str(v) for v in values.values()} == {
+        *("COMPUTE_TYPE_DEFAULT", "COMPUTE_TYPE_TF32")
+    }
+    assert callable(core.set_compute_type) and callable(cupy.cuda.get_cublas_handle)
+    try:
+        assert callable(cupy.cuda.cublas.setMathMode)
+    except ImportError as error:
+        pytest.skip(f"cuBLAS is not installed: {error}")
 
 
 # --- scaled gradients --------------------------------------------------------------------------------------------------------

@@ -142,12 +142,50 @@ MISTAKES = [
     ("x(3).backward()", RuntimeError, "does not require grad", "requires_grad=True"),
     ("t.ones(2, requires_grad=True).add_(1)", RuntimeError, "a leaf Variable", "no_grad()"),
     ("t.tensor([4]).div_(3)", RuntimeError, "can't be cast", ".to(torch.float32)"),
+    (
+        "t.optim.SGD(nn.Linear(2, 2).parameters, lr=0.1)",
+        TypeError,
+        "'method' object is not iterable",
+        "model.parameters()",
+    ),
+    # names
+    ("nn.Linear(2, 2, bais=False)", TypeError, "'bais' (did you mean bias?)", ""),
+    ("nn.Conv2d(3, 4, kernel=3)", TypeError, "'kernel' (did you mean kernel_size?)", ""),
+    ("t.optim.SGD([x(2)], 0.1, momentun=0.9)", TypeError, "'momentun' (did you mean momentum?)", ""),
+    ("F.cross_entropy(x(2, 2), x(2, 2), weigth=x(2))", TypeError, "'weigth' (did you mean weight?)", ""),
+    (
+        "t.zeros(3, dtyp=t.int64)",
+        TypeError,
+        "zeros() got an unexpected keyword argument 'dtyp' (did you mean dtype?)",
+        "",
+    ),
+    ("x(2, 2).sum(keepdims=True, dimm=0)", TypeError, "'dimm' (did you mean dim?)", ""),
+    ("misnamed()(x(2))", NotImplementedError, '"forward" function (did you mean foward?)', ""),
+    ("mistyped()(x(2))", AttributeError, "no attribute 'lienar' (did you mean linear?)", ""),
+    # kinds
+    ("t.randint(5)", TypeError, "not (5)", "randint(high, (2, 3))"),
+    ("F.relu(x(2, 2).max(1))", TypeError, "must be Tensor, not max", ".values"),
+    ("x(2, 2).softmax((0, 1))", TypeError, "'dim' (position 2) must be int, not tuple", ""),
+    ("F.dropout(x(2), training=1)", TypeError, "'training' (position 3) must be bool, not int", ""),
+    ("x(2, 2).triu(2.5)", TypeError, "'diagonal' (position 2) must be int, not float", ""),
+    ("(lambda y: y[:3].add_(y[1:4]))(x(6))", RuntimeError, "to a single memory location", "x.add_(y.clone())"),
+    ("(lambda y: y[:3].copy_(y[1:4]))(x(6))", RuntimeError, "to a single memory location", "x.copy_(y.clone())"),
 ]
 
 
 def run(call: str, engine: Any) -> None:
     nn = engine.nn
-    names = {"t": engine, "nn": nn, "F": nn.functional, "x": engine.ones, "attention": nn.MultiheadAttention(8, 2)}
+    misnamed = type("Net", (nn.Module,), {"foward": lambda self, x: x})
+    mistyped = type("Net", (nn.Module,), {"linear": None, "forward": lambda self, x: self.lienar(x)})
+    names = {
+        "misnamed": misnamed,
+        "mistyped": mistyped,
+        "t": engine,
+        "nn": nn,
+        "F": nn.functional,
+        "x": engine.ones,
+        "attention": nn.MultiheadAttention(8, 2),
+    }
     eval(call, names)
 
 

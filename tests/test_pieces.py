@@ -7,7 +7,17 @@ import math
 import numpy as np
 import pytest
 from table import Call, Draw
-from table.convolution import SHAPES, _conv_transpose, _convolution, _forward, _kernel, _kernel_grad, _transpose
+from table.convolution import (
+    SHAPES,
+    _both,
+    _both_grads,
+    _conv_transpose,
+    _convolution,
+    _forward,
+    _kernel,
+    _kernel_grad,
+    _transpose,
+)
 
 import tinygrad_edu as tg
 from tinygrad_edu.nn import functional as F
@@ -27,6 +37,7 @@ KINDS = {
     "convolution": (_forward, _convolution),
     "conv_transpose": (_transpose, _conv_transpose),
     "conv_kernel_grad": (_kernel, _kernel_grad),
+    "conv_grads": (_both, _both_grads),
 }
 
 
@@ -41,8 +52,9 @@ def test_convolution(cut: str, name: str, shape: int, monkeypatch: pytest.Monkey
             monkeypatch.setattr(columns, constant, value)
     draw, expect = KINDS[name]
     sample: Call = draw(*SHAPES[shape], batch=3)(Draw(shape))
-    found = OPS[name].run(*sample.args)
-    np.testing.assert_allclose(found, expect(*sample.args), rtol=1e-12, atol=1e-12)
+    found, expected = OPS[name].run(*sample.args), expect(*sample.args)
+    for part, right in zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]:
+        np.testing.assert_allclose(part, right, rtol=1e-12, atol=1e-12)
 
 
 def test_cuts_differ(monkeypatch: pytest.MonkeyPatch) -> None:

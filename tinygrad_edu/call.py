@@ -184,7 +184,7 @@ def store_one(name: str, answer: Tensor, into: Tensor, inputs: Sequence[Any] = (
     if target.size and any(n > 1 and not stride for n, stride in zip(target.shape, target.strides, strict=True)):
         _refuse_overlap(name, "more than one element of the written-to tensor refers")
     for a in inputs:
-        if devices.is_array(a) and _partly_shared(a, target):
+        if devices.is_array(a) and partly_shared(a, target):
             _refuse_overlap(name, "some elements of the input tensor and the written-to tensor refer")
     if target.shape == answer.array.shape:
         np.copyto(target, answer.array, casting="unsafe")
@@ -194,7 +194,7 @@ def store_one(name: str, answer: Tensor, into: Tensor, inputs: Sequence[Any] = (
     return into
 
 
-def _partly_shared(a: Any, b: Any) -> bool:
+def partly_shared(a: Any, b: Any) -> bool:
     """Whether two arrays without gaps lie over each other, but not element by element; PyTorch looks at no others."""
     (first, size), (other, length) = map(devices.stretch, (a, b))
     same = (first, a.shape, a.strides) == (other, b.shape, b.strides)

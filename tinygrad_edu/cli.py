@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -12,24 +13,42 @@ from typing import Any
 
 from . import companions
 from .errors import Mistake
-from .grammar import FLAGS, LOOKS, parted, understood
+from .grammar import FLAGS, LOOKS, doubts, parted, understood
+
+UNREAD = 141  # 128 and the number of SIGPIPE, as of other programs whose output nobody reads any more
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; the exit code."""
-    options = understood(argv)
     try:
-        return COMMANDS[options.command](options)
+        try:
+            options = understood(argv)
+            return COMMANDS[options.command](options)
+        finally:
+            _write_the_rest()
     except Mistake as error:
         return _mistake(str(error))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `... | head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return UNREAD
     except OSError as error:  # a program that is run tells its own
         return _mistake(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _write_the_rest() -> None:
+    """Write what is left of the output now, where an error can still be told; Python would print its own at the end."""
+    try:
+        with contextlib.suppress(
+            AttributeError, ValueError
+        ):  # a program may have closed it, or put another in its place
+            sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise Mistake(f"the output cannot be written: {error.strerror}") from error
 
 
 def _mistake(sentence: str) -> int:
@@ -55,8 +74,11 @@ def _run(options: argparse.Namespace) -> int:
         if wrong := _unreadable(options.target, folders=False):
             return _mistake(wrong)
         with open(options.target, encoding="utf-8", errors="replace") as file:
-            ours, args = parted(options.command, options.args, file.read())
+            source = file.read()
+        ours, args = parted(options.command, options.args, source)
         FLAGS[options.command]().parse_args(ours, options)
+        for doubt in doubts(options.command, options.target, options.args[len(ours) :], source):
+            print(f"tinygrad-edu: {doubt}", file=sys.stderr)
     if wrong := _unlookable(options):
         return _mistake(wrong)
     looks = _looks_of(options)
@@ -66,7 +88,7 @@ def _run(options: argparse.Namespace) -> int:
         if isinstance(error, ModuleNotFoundError) and options.target.startswith(error.name or ""):
             return _mistake(f"there is no module {error.name!r} that can be run from {os.getcwd()}")
         return _mistake(f"the module {options.target!r} cannot be imported: {error}")
-    return code or int(looks is not None and (looks.wrong or (options.command == "graph" and looks.failed)))
+    return code or int(looks is not None and (looks.wrong or looks.failed))
 
 
 def _launch(options: argparse.Namespace) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import Mistake
+from .serialization.replacing import replaced
 
 PACKAGE = Path(__file__).parent
 CLONE = PACKAGE.parent
@@ -44,21 +44,12 @@ def copied(folder: Path, numbers: Sequence[str] = (), force: bool = False) -> tu
             if target.exists() and not force and target.read_bytes() != source.read_bytes():
                 kept.append(target)
             else:
-                _copy(source, target)
+                with replaced(target) as file:
+                    file.write(source.read_bytes())
                 written.append(target)
     except OSError as error:
         raise Mistake(f"the lessons cannot be written to {folder}: {error.strerror}") from error
     return written, kept
-
-
-def _copy(source: Path, target: Path) -> None:
-    """The whole file or nothing."""
-    part = target.with_suffix(".part")
-    try:
-        part.write_bytes(source.read_bytes())
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def benchmarked(args: Sequence[str]) -> int:

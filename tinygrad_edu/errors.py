@@ -49,6 +49,8 @@ def must_be_tensor(what: str, name: str, value: Any, position: int | None = None
     wrong = f"{what}(): argument {place} must be Tensor, not {type(value).__name__}; "
     if value is None:
         return wrong + "was a return forgotten?"
+    if hasattr(value, "values") and hasattr(value, "indices"):
+        return wrong + f"write .values for the values that {type(value).__name__}() found"
     if _holds_arrays(value):
         return wrong + f"write [0] for the first of {describe(value)}, or stack(...) for all"
     return wrong + f"write tensor({describe(value)})"

@@ -39,45 +39,86 @@ __all__ = [
     "rfftn",
 ]  # fmt: skip
 
-Lengths = Sequence[int] | None
 
 # --- along many dimensions -----------------------------------------------------------------------------------------------
 
 
-def fftn(input: Tensor, s: Lengths = None, dim: Any = None, norm: str | None = None, *, out: Any = None) -> Tensor:
+def fftn(
+    input: Tensor,
+    s: int | Sequence[int] | None = None,
+    dim: int | Sequence[int] | None = None,
+    norm: str | None = None,
+    *,
+    out: Any = None,
+) -> Tensor:
     """The transform along several dimensions, all by default."""
     x, dims, lengths, norm = _read("fftn", input, s, dim, norm)
     return _fft(_fitted(x if dims else _complex(x), dims, lengths), dims, norm, out=out)
 
 
-def ifftn(input: Tensor, s: Lengths = None, dim: Any = None, norm: str | None = None, *, out: Any = None) -> Tensor:
+def ifftn(
+    input: Tensor,
+    s: int | Sequence[int] | None = None,
+    dim: int | Sequence[int] | None = None,
+    norm: str | None = None,
+    *,
+    out: Any = None,
+) -> Tensor:
     """The inverse transform along several dimensions."""
     x, dims, lengths, norm = _read("ifftn", input, s, dim, norm)
     return _ifft(_fitted(x if dims else _complex(x), dims, lengths), dims, norm, out=out)
 
 
-def rfftn(input: Tensor, s: Lengths = None, dim: Any = None, norm: str | None = None, *, out: Any = None) -> Tensor:
+def rfftn(
+    input: Tensor,
+    s: int | Sequence[int] | None = None,
+    dim: int | Sequence[int] | None = None,
+    norm: str | None = None,
+    *,
+    out: Any = None,
+) -> Tensor:
     """The transform of real numbers, without the half of the last dimension that is redundant."""
     x, dims, lengths, norm = _read("rfftn", input, s, dim, norm, real=True)
     half = _rfft(_fitted(x, dims, lengths), dims[-1], norm)
     return _fft(half, dims[:-1], norm, out=out)
 
 
-def irfftn(input: Tensor, s: Lengths = None, dim: Any = None, norm: str | None = None, *, out: Any = None) -> Tensor:
+def irfftn(
+    input: Tensor,
+    s: int | Sequence[int] | None = None,
+    dim: int | Sequence[int] | None = None,
+    norm: str | None = None,
+    *,
+    out: Any = None,
+) -> Tensor:
     """The inverse of `rfftn`: a length of `s` says whether the last dimension was even (the default) or odd."""
     x, dims, lengths, norm = _read("irfftn", input, s, dim, norm, half=True)
     x = _fitted(_complex(x), dims, (*lengths[:-1], lengths[-1] // 2 + 1))
     return _irfft(_ifft(x, dims[:-1], norm), dims[-1], lengths[-1], norm, out=out)
 
 
-def hfftn(input: Tensor, s: Lengths = None, dim: Any = None, norm: str | None = None, *, out: Any = None) -> Tensor:
+def hfftn(
+    input: Tensor,
+    s: int | Sequence[int] | None = None,
+    dim: int | Sequence[int] | None = None,
+    norm: str | None = None,
+    *,
+    out: Any = None,
+) -> Tensor:
     """The real transform of numbers that are symmetric, x[-j] = conj(x[j]), of which half is given."""
     x, dims, lengths, norm = _read("hfftn", input, s, dim, norm, half=True)
     x = _fitted(_complex(x), dims, (*lengths[:-1], lengths[-1] // 2 + 1))
     return _irfft(_fft(x, dims[:-1], norm).conj(), dims[-1], lengths[-1], SWAPPED[norm], out=out)
 
 
-def ihfftn(input: Tensor, s: Lengths = None, dim: Any = None, norm: str | None = None, *, out: Any = None) -> Tensor:
+def ihfftn(
+    input: Tensor,
+    s: int | Sequence[int] | None = None,
+    dim: int | Sequence[int] | None = None,
+    norm: str | None = None,
+    *,
+    out: Any = None,
+) -> Tensor:
     """The inverse of `hfftn`: half of the symmetric numbers whose transform is the real input."""
     x, dims, lengths, norm = _read("ihfftn", input, s, dim, norm, real=True)
     x = _ifft(_fitted(x, dims, lengths), dims, norm)
@@ -101,7 +142,12 @@ def _one(name: str, many: Any) -> Any:
 
 def _two(name: str, many: Any) -> Any:
     def transform(
-        input: Tensor, s: Lengths = None, dim: Any = (-2, -1), norm: str | None = None, *, out: Any = None
+        input: Tensor,
+        s: int | Sequence[int] | None = None,
+        dim: Sequence[int] = (-2, -1),
+        norm: str | None = None,
+        *,
+        out: Any = None,
     ) -> Tensor:
         return many(input, s, dim, norm, out=out)
 
@@ -132,13 +178,13 @@ def rfftfreq(n: int, d: float = 1.0, **options: Any) -> Tensor:
     return made("rfftfreq", lambda xp, kind: xp.fft.rfftfreq(n, d).astype(kind), **options)
 
 
-def fftshift(input: Tensor, dim: Any = None) -> Tensor:
+def fftshift(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Frequency zero in the middle."""
     dims = _dims("fftshift", input, dim)
     return input.roll([input.shape[d] // 2 for d in dims], dims) if dims else input.clone()
 
 
-def ifftshift(input: Tensor, dim: Any = None) -> Tensor:
+def ifftshift(input: Tensor, dim: int | Sequence[int] | None = None) -> Tensor:
     """Frequency zero back at the start."""
     dims = _dims("ifftshift", input, dim)
     return input.roll([-(input.shape[d] // 2) for d in dims], dims) if dims else input.clone()
@@ -196,4 +242,4 @@ def _complex(x: Tensor) -> Tensor:
     return x if x.is_complex() else cast(x, x.dtype.to_complex())
 
 
-explain_all(globals())
+explain_all(globals(), strict=True)

@@ -16,6 +16,7 @@ from .autograd.functional import _rows
 from .autograd.modes import enable_grad
 from .op import expand
 from .ops import stack
+from .ops.misuse import explain_all as _explain_all
 from .tensor import Tensor
 
 # --- trees: tensors in tuples, lists and dictionaries ----------------------------------------------------------------
@@ -447,3 +448,5 @@ __all__ = [
     "functional_call", "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "stack_module_state", "vjp",
     "vmap",
 ]  # fmt: skip
+
+_explain_all(globals())

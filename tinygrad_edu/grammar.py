@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from . import version
@@ -21,7 +22,8 @@ EXAMPLES = """examples:
   python -m tinygrad_edu info                         versions, threads, devices
 
 exit codes: 0 all is well, 1 what was looked for was not found, 2 a mistake in the call or a file that cannot be read or
-written, 130 interrupted; `run` ends with its program's own, where that is 0 with 1 if --gradcheck finds a wrong gradient.
+written, 130 interrupted, 141 nobody reads the output any more; `run` ends with its program's own, where that is 0 with 1
+if --gradcheck finds a wrong gradient or what was asked for could not be made.
 """
 RUN_EXAMPLES = """examples:
   python -m tinygrad_edu run train.py --epochs 3
@@ -29,9 +31,10 @@ RUN_EXAMPLES = """examples:
   python -m tinygrad_edu run --lint --anomaly train.py --epochs 3
 
 What is to be looked at may stand before the program's file, or right behind it. Behind it, a flag that the file itself
-mentions is the program's, and from the first argument on that is none of these all are; so is what follows --.
+mentions is the program's, and from the first argument on that is none of these all are, also a mistyped one; so is
+what follows --. Where a flag of this command was perhaps meant, a sentence says that the program has got it.
 Reports go to standard error, when the program has ended. The exit code is the program's; where that is 0, it is 1 if
---gradcheck finds a wrong gradient.
+--gradcheck finds a wrong gradient, or if what was asked for could not be made, as of a step that never came.
 """
 GRAPH_EXAMPLES = """examples:
   python -m tinygrad_edu graph train.py                     graph.svg, of the first step
@@ -291,9 +294,27 @@ def parted(command: str, args: Sequence[str], source: str) -> tuple[list[str], l
     takes = _arguments_taken(command)
     while rest and rest[0].partition("=")[0] in takes:
         name, equals, _ = rest[0].partition("=")
-        if f'"{name}"' in source or f"'{name}'" in source:
+        if _mentions(source, name):
             return ours, rest
         count = 1 if equals else 1 + takes[name]
         ours += rest[:count]
         del rest[:count]
     return ours, rest[1:] if rest[:1] == ["--"] else rest
+
+
+def doubts(command: str, target: str, args: Sequence[str], source: str) -> Iterator[str]:
+    """What a program is given although the command may have been meant: its flags, or nearly so, that the program's
+    file does not mention; behind -- there is no doubt."""
+    flags = [name for name in _arguments_taken(command) if name.startswith("--")]
+    for arg in itertools.takewhile(lambda arg: arg != "--", args):
+        name = arg.partition("=")[0]
+        if not name.startswith("--") or _mentions(source, name):
+            continue
+        if name in flags:
+            yield f"{name} stands among the arguments of {target} and is given to it; for {command} write it before {target}"
+        elif meant := alike(name, flags):
+            yield f"{name} is given to {target}, which does not mention it{meant}"
+
+
+def _mentions(source: str, name: str) -> bool:
+    return f'"{name}"' in source or f"'{name}'" in source

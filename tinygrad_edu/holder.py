@@ -132,7 +132,7 @@ class Holder:
             return self.array.data.ptr
         return self.array.__array_interface__["data"][0]
 
-    def is_contiguous(self, memory_format: Any = None) -> bool:
+    def is_contiguous(self, *, memory_format: Any = None) -> bool:
         """Whether the elements lie in memory in the order of their indices."""
         return bool(self.array.flags.c_contiguous)
 

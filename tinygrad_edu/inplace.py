@@ -14,7 +14,7 @@ import numpy as np
 
 from . import devices, dtypes
 from .autograd.graph import Version, observer, recording, tick
-from .call import Unrecorded, record
+from .call import Unrecorded, partly_shared, record
 from .errors import describe, message
 from .op import Op, cast, op
 from .plan import OpNode
@@ -46,9 +46,12 @@ def inplace(function: Callable) -> Callable:
     """The method that writes a function's result into its first argument: `add_` for `add`."""
     name = function.__name__.strip("_") + "_"
     composed = not hasattr(function, "op")
+    each = not function.__module__.endswith(".matrix")  # element by element: a product is computed beside its target
 
     def method(self: Tensor, *args: Any, **options: Any) -> Tensor:
         check_writable(self, name)
+        if self._writes is not None and args and each:
+            check_overlap(name, self, args)
         # what the steps of a composed function keep must not be the memory that is about to be written
         old = self.clone() if composed and recording.get() else wrap(self.array, self.edge())
         return assign(self, function(old, *args, **options), name)
@@ -57,6 +60,14 @@ def inplace(function: Callable) -> Callable:
     method.__module__ = function.__module__
     method.__doc__ = f"`{name[:-1]}`, written into this tensor."
     return method
+
+
+def check_overlap(what: str, t: Tensor, others: Sequence[Any]) -> None:
+    """Raise where an argument shows a part of the memory that is to be written, but not element by element."""
+    for other in others:
+        if isinstance(other, Tensor) and other._writes is t._writes and partly_shared(other.array, t.array):
+            wrong = "unsupported operation: some elements of the input tensor and the written-to tensor refer to a"
+            raise RuntimeError(message(what, f"{wrong} single memory location.", instead=f"x.{what}(y.clone())"))
 
 
 def check_writable(t: Tensor, what: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from . import dtypes
@@ -265,7 +266,13 @@ def slogdet(A: Tensor, *, out: Any = None) -> Any:
 
 
 def matrix_rank(
-    A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None, out: Any = None
+    A: Tensor,
+    tol: float | Tensor | None = None,
+    hermitian: bool = False,
+    *,
+    atol: Any = None,
+    rtol: Any = None,
+    out: Any = None,
 ) -> Tensor:
     """How many singular values are larger than max(atol, rtol * largest)."""
     lapack.check_matrices("matrix_rank", A)
@@ -394,7 +401,7 @@ def matmul(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     return matrix.matmul(input, other, out=out)
 
 
-def multi_dot(tensors: Any, *, out: Any = None) -> Tensor:
+def multi_dot(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     """The product of several matrices, in the order with the fewest multiplications."""
     return written(matrix.matmul, matrix.multi_dot(tensors), out)
 
@@ -445,4 +452,4 @@ def _no_driver(name: str, driver: str | None) -> None:
         )
 
 
-explain_all(globals())
+explain_all(globals(), strict=True)

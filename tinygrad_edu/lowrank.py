@@ -41,4 +41,4 @@ def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int
     return svd_lowrank(A - A.mean(-2, keepdim=True) if center else A, q, niter)
 
 
-explain_all(globals())
+explain_all(globals(), strict=True)

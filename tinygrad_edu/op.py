@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from .errors import alike
 from .plan import OPS, Plan, check_rules
 from .return_types import named
 from .sums import total
@@ -61,16 +62,14 @@ class Op:
     ) -> None:
         code = forward.__code__
         count = code.co_argcount + code.co_kwonlyargcount
-        self.forward, self.plain = forward, plain
-        self.run = _positional(forward)
+        self.forward, self.plain, self.run = forward, plain, _positional(forward)
         self.name = forward.__name__.strip("_")
         self.names, self.positional = code.co_varnames[:count], code.co_argcount
         self.required = count - len(forward.__defaults__ or ()) - code.co_kwonlyargcount
         defaults = (*(forward.__defaults__ or ()), *(forward.__kwdefaults__ or {}).values())
         self.defaults = (*[MISSING] * (count - len(defaults)), *defaults)
         self.keeps, self.results = tuple(keeps.split()), tuple(returns.split())
-        self.several, self.many = bool(returns) or many, many
-        self.sequence, self.view = sequence, view
+        self.several, self.many, self.sequence, self.view = bool(returns) or many, many, sequence, view
         self.tensors = tuple(self.names.index(name) for name in tensors.split())
         self.promote, self.differentiable, self.tied = promote, differentiable, tied
         self.rules: dict[str, Callable] = {}  # by argument; arguments that share a rule are joined by commas
@@ -107,7 +106,8 @@ class Op:
             place = name if name in self.names else PYTORCH_NAMES.get(name)
             place = self.names.index(place) if place in self.names else place
             if not isinstance(place, int) or place >= len(values):
-                raise TypeError(f"{self.name}() got an unexpected keyword argument '{name}'; it takes {self.signature}")
+                near = alike(name, self.names) or f"; it takes {self.signature}"
+                raise TypeError(f"{self.name}() got an unexpected keyword argument '{name}'{near}")
             values[place] = value
         for name, value in zip(self.names, values, strict=True):
             if value is MISSING:

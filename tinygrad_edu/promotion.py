@@ -73,27 +73,33 @@ def mended(op: Op, inputs: Sequence[Any], error: Exception) -> list[Any]:
     if isinstance(error, OverflowError) and any(type(v) is int for v in inputs):
         dtype = next(v.array.dtype for v in inputs if isinstance(v, Tensor))
         return [wrap(np.asarray(v).astype(dtype)) if type(v) is int else v for v in inputs]  # it wraps around
-    for i in op.promoted if not op.sequence and not isinstance(error, ValueError) else ():
-        if i < op.required and inputs[i] is None:
-            raise TypeError(not_a_tensor(op, i, None)) from error
     homes = {devices.of(v.array): v for v in inputs if isinstance(v, Tensor)}
     if len(homes) < 2:
+        for i in op.promoted if not op.sequence and not isinstance(error, ValueError) else ():
+            if i < op.required and inputs[i] is None:
+                raise TypeError(not_a_tensor(op, i, None)) from error
         raise translated(op.name, list(inputs), error) from error
     home = next(d for d, v in homes.items() if d.type != "cpu" or v.array.ndim)
     for v in inputs:
         if isinstance(v, Tensor) and devices.of(v.array) != home and v.array.ndim:
-            raise RuntimeError(
-                message(
-                    f"{op.name}({', '.join(map(describe, inputs))})",
-                    "Expected all tensors to be on the same device, but found at least two devices, "
-                    f"{home} and {devices.of(v.array)}!",
-                    instead=f'x.to("{home}")',
-                )
-            ) from error
+            raise two_places(f"{op.name}({', '.join(map(describe, inputs))})", home, devices.of(v.array)) from error
     return [
         wrap(devices.move(v.array, home), v.edge()) if isinstance(v, Tensor) and devices.of(v.array) != home else v
         for v in inputs
     ]
+
+
+def two_places(what: str, home: devices.device, other: devices.device) -> RuntimeError:
+    """PyTorch's error where tensors lie on two devices."""
+    wrong = f"Expected all tensors to be on the same device, but found at least two devices, {home} and {other}!"
+    return RuntimeError(message(what, wrong, instead=f'x.to("{home}")'))
+
+
+def same_place(what: str, x: Tensor, *indices: Tensor) -> None:
+    """Raise where indices lie on another device than what they are read from: CuPy would copy them without a word."""
+    for index in indices:
+        if type(index.array) is not type(x.array):
+            raise two_places(f"{what}({describe(x)}, {describe(index)})", x.device, index.device)
 
 
 def settle(op: Op, out: Any, inputs: Sequence[Any]) -> Any:

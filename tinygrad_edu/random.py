@@ -225,12 +225,11 @@ def randn(*args: Any, size: Any = None, generator: Generator | None = None, **op
 def randint(*args: Any, generator: Generator | None = None, **options: Any) -> Tensor:
     """Whole numbers drawn evenly from [low, high): `randint(high, size)`, `randint(low, high, size)`."""
     named = {name: options.pop(name) for name in ("low", "high", "size") if name in options}
-    order = ["low", "high", "size"]
-    if len(args) + len(named) < 3 and "low" not in named:
-        order.remove("low")
+    order = ["low", "high", "size"][len(args) + len(named) < 3 and "low" not in named :]
     given = dict(zip([name for name in order if name not in named], args, strict=False)) | named
     if "high" not in given or "size" not in given or len(args) + len(named) > 3:
-        raise TypeError(f"randint() takes high and size, or low, high and size, not {list(map(describe, args))}")
+        wrong = f"takes high and size, or low, high and size, not ({', '.join(map(describe, args))})"
+        raise TypeError(message("randint()", wrong, instead="randint(high, (2, 3)), or () for one number"))
     low, high = int(number(given.get("low", 0))), int(number(given["high"]))
     if not isinstance(given["size"], (tuple, list)):
         raise TypeError(f"randint(): argument 'size' must be tuple of ints, not {type(given['size']).__name__}")
@@ -492,7 +491,7 @@ def log_normal_(self: Tensor, mean: float = 1, std: float = 2, *, generator: Gen
     return _filled(self, draw, generator, "log_normal_")
 
 
-explain_all(globals())
+explain_all(globals(), strict=True)
 DRAWS: Sequence[Callable] = (
     normal_, uniform_, bernoulli_, exponential_, random_, geometric_, cauchy_, log_normal_, bernoulli, multinomial,
 )  # fmt: skip

@@ -495,6 +495,6 @@ FloatTensor, DoubleTensor, LongTensor = map(_legacy, (dtypes.float32, dtypes.flo
 Tensor.is_sparse = False
 Tensor.to_sparse = to_sparse
 Tensor.to_sparse_coo = lambda self: self.to_sparse()
-Tensor.to_dense = lambda self, dtype=None, *, masked_grad=None: self if dtype is None else self.to(dtype)
+Tensor.to_dense = lambda self, dtype=None, *, masked_grad=None: self if dtype is None else self.to(dtype=dtype)
 
 __all__ = ["SparseTensor", "addmm", "mm", "sparse_coo_tensor", "spmm", "sum", "to_sparse"]

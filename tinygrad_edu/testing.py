@@ -9,6 +9,7 @@ import numpy as np
 
 from . import dtypes
 from .ops import tensor
+from .ops.misuse import explain_all as _explain_all
 from .tensor import Tensor, wrap
 
 # relative and absolute tolerance by dtype; integers must be equal
@@ -140,3 +141,5 @@ def assert_allclose(
 
 
 __all__ = ["assert_allclose", "assert_close", "make_tensor"]
+
+_explain_all(globals())

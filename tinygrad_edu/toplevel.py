@@ -65,7 +65,7 @@ def range(start: float = 0, end: float = 0, step: float = 1, **options: Any) -> 
 
 # in `dtypes` they are called at every promotion
 can_cast, promote_types = explained(dtypes.can_cast), explained(dtypes.promote_types)
-explain_all(globals())
+explain_all(globals(), strict=True)
 
 __all__ = [
     "can_cast",

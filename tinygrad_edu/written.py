@@ -7,6 +7,7 @@ of their own, in Python, made at the first call; `tinygrad_edu.mul.op.source` sh
 from __future__ import annotations
 
 import contextlib
+import functools
 import linecache
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,8 @@ import numpy as np
 from .autograd.graph import tick
 from .autograd.modes import recording
 from .call import general, show, watched
+from .dtypes import dtype
+from .kinds import check, looks
 from .plan import OPS, OpNode
 from .promotion import AUTOCAST, autocast, casting, settle
 from .tensor import Tensor, new
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 FLOATS = (np.dtype("float32"), np.dtype("float64"))  # in which a Python number stays what it is
 MISSING = object()
+KINDS = {"check_": check, "DType": dtype, "Tensor": Tensor}  # what looks at an argument's kind
 HERE = os.path.dirname(__file__)  # what is written out belongs to the package, for who looks for the user's line
 
 
@@ -38,9 +42,17 @@ def caller(op: Op) -> Callable:
     def call(*args: Any, **options: Any) -> Any:
         into = options.pop("out", None) if options else None
         values = op.bind(args, options)
+        looking(op)(*values)
         return general(op, autocast(op, values) if casting else values, into)
 
     return call
+
+
+@functools.lru_cache(1024)
+def looking(op: Op) -> Callable:
+    """A function that looks at the kinds of an operation's arguments."""
+    text = "\n".join([f"def look({', '.join(op.names)}):", *looks(op.forward), "    return", ""])
+    return executed(text, os.path.join(HERE, f"<kinds of {op.name}>"), dict(KINDS))["look"]
 
 
 def written_out(op: Op, otherwise: Callable = general) -> Callable:
@@ -52,7 +64,7 @@ def written_out(op: Op, otherwise: Callable = general) -> Callable:
     names |= {"MISSING": MISSING, "FLOATS": FLOATS, "Tensor": Tensor, "ndarray": np.ndarray, "new": new, "op": op}
     names |= {"run": op.run, "plans": op.plans, "recording": recording, "OpNode": OpNode, "tick": tick, "show": show}
     names |= {"settle": settle, "watched": watched, "otherwise": otherwise, "again": _again}
-    names |= {"casting": casting, "autocast": autocast}
+    names |= {"casting": casting, "autocast": autocast} | KINDS
 
     def write(args: tuple, options: dict[str, Any]) -> Any:
         source = _source(op)
@@ -83,6 +95,7 @@ def _again(op: Op, values: Sequence[Any], options: dict[str, Any], otherwise: Ca
     into = options.pop("out", None)
     given = {name: v for name, v in zip(op.names, values, strict=True) if v is not MISSING}
     bound = op.bind((), given | options)
+    looking(op)(*bound)
     bound = autocast(op, bound) if casting else bound
     return otherwise(op, bound) if into is None else general(op, bound, into)
 
@@ -114,6 +127,7 @@ def _source(op: Op) -> str:
         f"        if type({first}) is ndarray{constant}:",
         f"            return run({everything}){only}",
         f"        {leave}",
+        *looks(op.forward),
         f"    a_{first}, n_{first} = {first}.array, {first}.node",
         f"    dtype_ = a_{first}.dtype",
     ]

@@ -1,6 +1,6 @@
 # Exactly the README's test command, in a fresh virtual environment.
 set -euo pipefail
-rm -rf .venv
+rm -rf .venv && mkdir -p .ci/build
 command=$(awk '/the test command/ {found = 1} found && /^```bash/ {inside = 1; next} inside && /^```/ {exit} inside' README.md)
 echo "$command"
 bash -c "$command" | tee .ci/build/test.log

@@ -1,8 +1,8 @@
 # Every branch of the engine (the list is in pyproject.toml) is taken by some test; needs neither PyTorch nor a browser.
 set -euo pipefail
 export OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
-python=.venv/bin/python # that of the test command
-[ -x "$python" ] || python=.ci/build/tools/bin/python
+bash .ci/tools
+python=.ci/build/tools/bin/python
 "$python" -m coverage erase
 "$python" -m coverage run -m pytest -n auto tests/test_*.py tests/viz
 "$python" -m coverage combine -q

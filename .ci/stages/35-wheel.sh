@@ -1,5 +1,6 @@
 # A built wheel in an empty environment, with nothing but what it asks for: it imports, trains, and loads nothing optional.
 set -euo pipefail
+bash .ci/tools
 rm -rf .ci/build/wheel .ci/build/empty
 .ci/build/tools/bin/pip wheel -q --no-deps -w .ci/build/wheel .
 python3 -m venv .ci/build/empty

@@ -1,5 +1,6 @@
 # PyTorch's database of operations against ours, and every comparison with PyTorch that the ordinary run skips.
 set -euo pipefail
+bash .ci/tools
 .ci/build/tools/bin/pip install -q torch==2.13.0 expecttest
 # one thread a process: two libraries with a thread pool each would fight for the cores
 export OMP_NUM_THREADS=1

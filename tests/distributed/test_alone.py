@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import sys
+import types
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -88,6 +91,15 @@ def test_before_the_group() -> None:
     assert not dist.is_initialized()
 
 
+def test_one_of_several_does_not_train_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PMI_RANK", "1")
+    monkeypatch.setenv("PMI_SIZE", "2")
+    for make in (lambda: DistributedDataParallel(nn.Linear(3, 2)), lambda: DistributedSampler(range(4))):
+        with pytest.raises(ValueError, match="has not been initialized, please call init_process_group"):
+            make()
+    assert len(DistributedSampler(range(4), 2, 1)) == 2
+
+
 def test_one_process_needs_no_reduction() -> None:
     model = DistributedDataParallel(nn.Linear(3, 2))
     with model.join(), model.no_sync():
@@ -102,22 +114,46 @@ def test_one_process_needs_no_reduction() -> None:
 # --- GPUs, on stand-ins: no GPU has run this ------------------------------------------------------------------------
 
 
+SIGNATURES = {
+    "all_reduce": lambda in_array, out_array, op="sum", stream=None: None,
+    "reduce": lambda in_array, out_array, root=0, op="sum", stream=None: None,
+    "broadcast": lambda in_out_array, root=0, stream=None: None,
+    "reduce_scatter": lambda in_array, out_array, count, op="sum", stream=None: None,
+    "all_gather": lambda in_array, out_array, count, stream=None: None,
+    "send": lambda array, peer, stream=None: None,
+    "recv": lambda out_array, peer, stream=None: None,
+    "scatter": lambda in_array, out_array, root=0, stream=None: None,
+    "gather": lambda in_array, out_array, root=0, stream=None: None,
+    "all_to_all": lambda in_array, out_array, stream=None: None,
+    "barrier": lambda: None,
+}
+
+
 class Recorder:
-    """The methods of `cupyx.distributed.NCCLBackend`; notes what it is asked, and does it for a group of one."""
+    """The methods of `cupyx.distributed.NCCLBackend`, as CuPy 14 has them; notes what it is asked."""
 
     def __init__(self) -> None:
         self.calls: list[tuple] = []
 
     def __getattr__(self, name: str) -> Any:
         def call(*args: Any) -> None:
+            SIGNATURES[name](*args)
             self.calls.append((name, *[a if isinstance(a, (int, str)) else a.shape for a in args]))
 
         return call
 
 
-def test_calls_of_nccl() -> None:
-    told = Recorder()
-    way = nccl.Nccl(told, 0, 2)
+def test_calls_of_nccl(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, begun = Recorder(), []
+
+    def init_process_group(n_devices, rank, *, backend="nccl", host=None, port=None, use_mpi=False):
+        begun.append((n_devices, rank, backend, use_mpi))
+        return told
+
+    monkeypatch.setitem(sys.modules, "cupyx", types.ModuleType("cupyx"))
+    sys.modules["cupyx"].distributed = SimpleNamespace(init_process_group=init_process_group)
+    way = nccl.Nccl(0, 2)
+    assert not begun  # a program chooses its GPU after it has made the group
     x, parts = np.zeros((3, 2), np.float32), np.zeros((2, 3, 2), np.float32)
     assert way.all_reduce(x, ReduceOp.SUM) is at_once
     way.reduce(x, ReduceOp.MAX, 1)
@@ -145,6 +181,7 @@ def test_calls_of_nccl() -> None:
         ("recv", (24,), 1),
         ("barrier",),
     ]
+    assert begun == [(2, 0, "nccl", True)]
     with pytest.raises(RuntimeError, match=r"ReduceOp\.BAND with NCCL"):
         way.all_reduce(x, ReduceOp.BAND)
     with pytest.raises(RuntimeError, match="of one length"):

@@ -113,9 +113,10 @@ def test_a_program_that_starts_its_processes_itself() -> None:
 
 @needs_mpi
 def test_what_a_process_of_spawn_raises_is_raised_by_spawn() -> None:
-    ended = spawned("error")
-    assert ended.code == 1 and "process 1 terminated with the following error" in ended.err
-    assert ended.err.count("ValueError: this one only") == 1 and "all have ended" not in ended.out
+    for how in ("error", "early"):  # after the group is made, and before
+        ended = spawned(how)
+        assert ended.code == 1 and "process 1 terminated with the following error" in ended.err
+        assert ended.err.count("ValueError: this one only") == 1 and "all have ended" not in ended.out
     ended = spawned("killed")
     assert ended.code == 1 and "ProcessExitedException" in ended.err
 

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import distributed  # noqa: E402
-from benchmarks.scaling import Model, fit, with_steps  # noqa: E402
+from benchmarks.scaling import Model, fit, with_steps, with_turns  # noqa: E402
 
 
 def ring(n: int, size: float, latency: float, bandwidth: float) -> float:
@@ -39,6 +39,14 @@ def test_what_made_the_points_is_found_again() -> None:
     found = with_steps(found, 20_000, step, late, 7.5e6)
     np.testing.assert_allclose([found.latency, found.bandwidth, found.hidden, found.besides], [4, 7000, 0.25, 900])
     assert found.step(4, 20_000, 7.5e6) == pytest.approx(model.step(4, 20_000, 7.5e6))
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(4, 2), (2048, 2), (4096, 4), (65_536, 8), (10_000_000, 8)])
+def test_who_shares_a_core_waits_for_turns(size: float, wanted: int) -> None:
+    """Two, four or eight turns of 90 µs among four processes on two cores; none where each has a core."""
+    model = with_turns(Model(4.0, 7000.0, cores=2), 4, 65_536, 8 * 90 + 2 * ring(4, 65_536, 4.0, 7000.0))
+    np.testing.assert_allclose(model.reduce(4, size), wanted * 90 + 2 * ring(4, size, 4.0, 7000.0))
+    np.testing.assert_allclose(model.reduce(2, size), ring(2, size, 4.0, 7000.0))
 
 
 def test_more_processes_are_never_better_than_alone() -> None:

@@ -61,6 +61,33 @@ def test_a_fresh_weight_is_uniform_within_one_over_root_fan_in():
     assert abs(layer.weight.std().item() - bound / np.sqrt(3)) < 0.02 * bound
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_gradients_lie_in_order(groups, stride):
+    x, w = tg.randn(2, 4, 5, 6, requires_grad=True), tg.randn(6, 4 // groups, 3, 3, requires_grad=True)
+    out = nn.functional.conv2d(x, w, None, stride, groups=groups)
+    assert all(g.is_contiguous() for g in tg.autograd.grad(out.sum(), (x, w)))
+
+
+@pytest.mark.parametrize("place", [0, 15, 29])
+@pytest.mark.parametrize("where", ["input", "gradient"])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("wanted", ["weight", "both"])
+def test_an_infinite_element_counts_where_the_kernel_meets_it(place, where, stride, wanted):
+    x, w = normal(5, 6), tg.tensor(normal(1, 1, 3, 3), requires_grad=True)
+    g = normal(*[(n - 1) // stride + 1 for n in x.shape])
+    chosen = x if where == "input" else g
+    chosen.flat[place * (chosen.size - 1) // 29] = np.inf
+    out = nn.functional.conv2d(tg.tensor(x[None, None], requires_grad=wanted == "both"), w, None, stride, 1)
+    out.backward(tg.tensor(g[None, None]))
+    expected = np.zeros((3, 3))
+    for (p, q), (i, j) in itertools.product(np.ndindex(*g.shape), np.ndindex(3, 3)):
+        row, column = p * stride + i - 1, q * stride + j - 1
+        if 0 <= row < 5 and 0 <= column < 6:
+            expected[i, j] += x[row, column] * g[p, q]
+    np.testing.assert_allclose(w.grad.numpy()[0, 0], expected)
+
+
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_gradients_without_a_graph(dims):
     options = {"stride": 2, "padding": 1, "dilation": 2, "groups": 2}

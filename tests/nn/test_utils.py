@@ -48,6 +48,26 @@ def test_clipping_by_norm(order):
     assert max(abs(p.grad).max().item() for p in ps) == 0.05
 
 
+def test_clipping_by_norm_of_two_types():
+    gradients = [normal(3, 4), normal(5).astype(np.float64)]
+    norm = np.linalg.norm(np.concatenate([g.ravel() for g in gradients]))
+    ps = with_gradients(tg, gradients)
+    assert utils.clip_grad_norm_(ps, norm / 2).item() == pytest.approx(norm)
+    assert utils.get_total_norm([p.grad for p in ps]).item() == pytest.approx(norm / 2, rel=1e-5)
+    utils.clip_grad_value_(ps, 0.01)
+    assert max(abs(p.grad).max().item() for p in ps) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("clip", [utils.clip_grad_norm_, utils.clip_grad_value_])
+def test_clipping_is_a_write_that_the_graph_notices(clip):
+    (p,) = with_gradients(tg, [normal(5000)])
+    x = tg.ones(5000, requires_grad=True)
+    y = (p.grad * x).sum()
+    clip([p], 0.01)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
 def test_a_norm_that_is_not_finite():
     (p,) = with_gradients(tg, [np.array([1.0, np.nan])])
     with pytest.raises(RuntimeError, match="nan"):

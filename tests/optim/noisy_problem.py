@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+import tinygrad_edu as tg
+from tinygrad_edu.nn.parameter import Parameter
+
 SHAPES = ((3, 2), (4,), ())
 CURVATURE = (0.5, 1.0, 2.0)
 
@@ -66,3 +69,17 @@ def gradients(values: list[np.ndarray], t: int) -> list[np.ndarray]:
             noise = noise + 1j * rng.normal(size=p.shape)
         found.append(np.asarray(c * (p - 1) + 0.3 * noise, p.dtype))
     return found
+
+
+def parameters(values: list[Any]) -> list[Any]:
+    """These values as parameters."""
+    return [Parameter(tg.tensor(np.array(v))) for v in values]
+
+
+def train(optimizer: Any, params: list[Any], steps: range) -> list[np.ndarray]:
+    """The parameters after steps of the noisy problem."""
+    for t in steps:
+        for p, g in zip(params, gradients([p.detach().numpy() for p in params], t), strict=True):
+            p.grad = tg.tensor(g)
+        optimizer.step()
+    return [p.detach().numpy() for p in params]

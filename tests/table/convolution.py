@@ -45,6 +45,11 @@ def _kernel_grad(x, y, size, stride, padding, dilation, groups):
     return out
 
 
+def _both_grads(y, x, weight, padding, dilation, groups):
+    where = ((1,) * len(padding), padding, dilation, groups)
+    return _conv_transpose(y, weight, None, x.shape[2:], *where), _kernel_grad(x, y, weight.shape[2:], *where)
+
+
 # channels, outputs, groups; input, kernel; stride, padding, dilation
 SHAPES = [
     (2, 3, 1, (7,), (3,), (1,), (0,), (1,)),
@@ -83,6 +88,11 @@ def _kernel(c, o, groups, n, kernel, *where, batch=2):
     return lambda r: call(r(batch, c, *n), r(batch, o, *size), kernel, *where, groups)
 
 
+def _both(c, o, groups, n, kernel, stride, padding, dilation, batch=2):
+    size = _size(n, kernel, (1,) * len(n), padding, dilation)
+    return lambda r: call(r(batch, o, *size), r(batch, c, *n), r(o, c // groups, *kernel), padding, dilation, groups)
+
+
 entry(
     "convolution",
     *[_forward(*shape) for shape in SHAPES],
@@ -103,4 +113,10 @@ entry(
     *[_kernel(*shape) for shape in SHAPES],
     _kernel(*SHAPES[4], batch=0),
     expect=_kernel_grad,
+)
+entry(
+    "conv_grads",
+    *[_both(*shape) for shape in SHAPES],
+    _both(*SHAPES[4], batch=0),
+    expect=_both_grads,
 )

@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 
+from tinygrad_edu import float64
 from tinygrad_edu.ops.losses import _ctc_states
 
 from . import call, entry
@@ -139,12 +140,8 @@ entry("nll_loss", *_classes, expect=_nll, through=_weighted)
 entry("cross_entropy", *_classes, *_smoothed, expect=_cross_entropy, through=_weighted)
 entry(
     "target_weights",
-    lambda r: call(
-        r.ints(0, 3, 4), weight=None, ignore_index=None, reduction="mean", shape=(4, 3), dtype=np.dtype(float)
-    ),
-    lambda r: call(
-        r.ints(0, 3, 4, 2), weight=None, ignore_index=1, reduction="sum", shape=(4, 3, 2), dtype=np.dtype(float)
-    ),
+    lambda r: call(r.ints(0, 3, 4), weight=None, ignore_index=None, reduction="mean", shape=(4, 3), dtype=float64),
+    lambda r: call(r.ints(0, 3, 4, 2), weight=None, ignore_index=1, reduction="sum", shape=(4, 3, 2), dtype=float64),
     expect=lambda t, shape, ignore_index, reduction, **_: (
         -np.moveaxis(
             (t[..., None] == np.arange(3)) * (t != ignore_index)[..., None] / (t.size if reduction == "mean" else 1.0),

@@ -104,8 +104,10 @@ def test_which_step(folder: Path) -> None:
         run(folder, "train.py", "--graph", "g.dot", "--step", step)
         pictures[step] = (folder / "g.dot").read_text()
     assert pictures["2"] != pictures["7"] and program.count("G ") == 15
-    _, said = run(folder, "train.py", "--graph", "g.dot", "--step", "99")
-    assert said == "tinygrad-edu: there is no step 99 to look at: the program has made 15 steps\n"
+    for text, code in ((watching, 3), (watching.replace("sys.exit(3)", ""), 1)):  # the program's own code, or for 0 a 1
+        (folder / "train.py").write_text(text)
+        _, said = run(folder, "train.py", "--graph", "g.dot", "--step", "99", code=code)
+        assert said == "tinygrad-edu: there is no step 99 to look at: the program has made 15 steps\n"
 
 
 def test_whose_flag_it_is(folder: Path) -> None:
@@ -114,7 +116,13 @@ def test_whose_flag_it_is(folder: Path) -> None:
     out, said = run(folder, "train.py", "--lint", "--", "--lint")
     assert out.endswith("['--lint']\n") and "lint:" in said
     out, said = run(folder, "train.py", "--epochs", "3", "--lint")
-    assert out.endswith("['--epochs', '3', '--lint']\n") and said == ""
+    assert out.endswith("['--epochs', '3', '--lint']\n")
+    assert said == (
+        "tinygrad-edu: --lint stands among the arguments of train.py and is given to it; for run write it before train.py\n"
+    )
+    out, said = run(folder, "train.py", "--grpah=g.svg", "--much", "-x", "--", "--lint")
+    assert out.endswith("['--grpah=g.svg', '--much', '-x', '--', '--lint']\n")
+    assert said == "tinygrad-edu: --grpah is given to train.py, which does not mention it (did you mean --graph?)\n"
     text = PROGRAM.replace("FACTOR", "3") + "\n# parser.add_argument('--profile', action='store_true')\n"
     (folder / "train.py").write_text(text)
     out, said = run(folder, "train.py", "--profile")
@@ -247,7 +255,7 @@ optimizer.step(again)
     _, said = run(folder, "closure.py", "--graph", "closure.dot", code=0)
     assert said == "tinygrad-edu: wrote closure.dot\n"
     (folder / "nothing.py").write_text("import torch\nprint(torch.ones(2).sum().item())\n")
-    out, said = run(folder, "nothing.py", "--summary", code=0)
+    out, said = run(folder, "nothing.py", "--summary", code=1)
     assert out == "2.0\n" and "no optimizer has stepped" in said
 
 

@@ -114,6 +114,28 @@ def test_curves_with_the_same_last_word_share_a_panel() -> None:
     assert history.plot("loss", logarithmic=True).axes[0].get_yscale() == "log"
 
 
+def test_a_plot_or_a_page_that_cannot_be_written_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plot, page = trained()[0].plot(), viz.play(tg.ones(2, requires_grad=True).sum())
+    monkeypatch.setattr("os.fsync", lambda file: (_ for _ in ()).throw(OSError("disk full")))
+    for picture, name in ((plot, "curves.svg"), (page, "step.html")):
+        (tmp_path / name).write_text("old")
+        with pytest.raises(OSError, match="disk full"):
+            picture.save(tmp_path / name)
+        assert (tmp_path / name).read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_legend_of_four_curves_stands_beside_them() -> None:
+    history = viz.History()
+    for step in range(5):
+        history.log(step, **{f"{name}_loss": step * height for height, name in enumerate("abcd")})
+    (ax,) = history.plot().axes
+    ax.figure.canvas.draw()
+    assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
+
+
 def test_norms_and_activations_have_a_line_for_each() -> None:
     history, _ = trained()
     weights, gradients = history.plot_norms().axes

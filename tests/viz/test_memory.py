@@ -90,3 +90,15 @@ def test_the_shell_of_a_notebook_is_not_taken_for_the_holder(monkeypatch: pytest
     shell.update(tg=tg, viz=viz)
     exec("total = tg.ones(3, requires_grad=True).exp().sum()\nledger = viz.memory()", shell)
     assert [entry.name for entry in shell["ledger"].held if entry.tensors[0] is shell["total"]] == ["`total`"]
+
+
+def test_what_a_failure_has_left_for_the_collector_is_not_alive() -> None:
+    """Errors hold frames, and frames errors, until Python's collector comes."""
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(9, 3))
+    before = viz.memory().nodes
+    gc.disable()
+    try:
+        viz.shapes(model, tg.ones(2, 4))
+        assert viz.memory().nodes == before
+    finally:
+        gc.enable()

@@ -1,5 +1,6 @@
 """Mixed precision: matrix products in smaller dtypes on a GPU, and losses scaled so that their gradients do not vanish."""
 
+from ..ops.misuse import explain_all as _explain_all
 from .autocast_mode import (
     autocast,
     autocast_decorator,
@@ -13,3 +14,5 @@ from .autocast_mode import (
 from .grad_scaler import GradScaler
 
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
+
+_explain_all(globals(), "scale unscale_ step update load_state_dict")

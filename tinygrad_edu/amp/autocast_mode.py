@@ -1,8 +1,10 @@
 """`autocast`: a block in which a GPU multiplies matrices in a smaller dtype, with sums in float32.
 
 In float16 the operands are cast, by operations of their own that the way back passes through: `promotion.py` says for
-which operations. NumPy and CuPy have no bfloat16: for it a GPU rounds the operands of float32 products itself, inside the block,
-and tensors keep their dtype. On a CPU nothing is cast, since nothing would be quicker.
+which operations. NumPy and CuPy multiply no bfloat16: for it tensors keep their dtype, and the GPU rounds the operands of
+float32 products to TF32, which has bfloat16's range and three bits more. It does so in float16's blocks too, since CuPy
+multiplies batches of float16 as float32: TF32 holds every one of these numbers. On a CPU nothing is cast, since nothing
+would be quicker.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import devices, dtypes
+from ..ops.misuse import explained
 from ..promotion import casting, chosen
 from ..tensor import Tensor
 
@@ -34,13 +37,9 @@ class autocast:
     def __enter__(self) -> autocast:
         outside = {device: dtype for device, dtype in chosen.get().items() if device != self.device}
         self._token = chosen.set({**outside, self.device: self.fast_dtype} if self._enabled else outside)
-        self._before = devices.products
         if self.device == "cuda":
             casting.append("cuda")
-            if self._enabled and self.fast_dtype is dtypes.bfloat16:
-                devices.set_products("BF16")
-            elif self._before == "BF16":
-                devices.set_products("DEFAULT")
+            _round_products()
         elif self._enabled and self.fast_dtype is not dtypes.get_default_dtype():
             _say_once(self.fast_dtype)
         return self
@@ -49,11 +48,15 @@ class autocast:
         chosen.reset(self._token)
         if self.device == "cuda":
             casting.remove("cuda")
-            if devices.products != self._before:
-                devices.set_products(self._before)
+            _round_products()
 
     def __call__(self, func: Callable) -> Callable:
         return autocast_decorator(self, func)
+
+
+def _round_products() -> None:
+    """Have a GPU round as it may where the program is: in a block, or where the program allows it everywhere."""
+    devices.round_products("TF32" if is_autocast_enabled("cuda") else devices.products)
 
 
 def _say_once(dtype: Any) -> None:
@@ -75,11 +78,13 @@ def autocast_decorator(autocast_instance: autocast, func: Callable) -> Callable:
     return inside
 
 
+@explained
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
     """Whether the program is inside a block for this kind of device."""
     return device_type in chosen.get()
 
 
+@explained
 def get_autocast_dtype(device_type: str) -> Any:
     """The dtype that PyTorch would choose."""
     return chosen.get().get(device_type, dtypes.bfloat16 if device_type == "cpu" else dtypes.float16)
@@ -104,6 +109,7 @@ def clear_autocast_cache() -> None:
     """Nothing: no copies in another dtype are kept."""
 
 
+@explained
 def is_autocast_available(device_type: str) -> bool:
     """Whether `autocast(device_type)` can be written."""
     return device_type in ("cpu", "cuda") and (device_type == "cpu" or devices.cuda_is_available())

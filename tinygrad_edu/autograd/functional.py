@@ -10,6 +10,7 @@ import numpy as np
 from .. import devices
 from ..op import expand
 from ..ops import stack
+from ..ops.misuse import explain_all as _explain_all
 from ..tensor import Tensor, wrap
 from .gradient import grad
 from .modes import enable_grad
@@ -232,3 +233,6 @@ def _given_back(tensors: Sequence[Tensor], one: bool, create_graph: bool) -> Any
     if not create_graph:
         tensors = [t.detach() for t in tensors]
     return tensors[0] if one else tuple(tensors)
+
+
+_explain_all(globals())

@@ -3,7 +3,7 @@
 The outputs are multiplied with random numbers and added up (all ones would hide, for example, that a softmax's rows add
 up to 1). The engine's gradient of that number is compared, element by element, with how the number really changes:
 by central differences, and where the function also accepts complex numbers by the complex step, which has no rounding
-error. What differs is explained by `diagnosis`.
+error. What differs is explained by `diagnosis`. All is compared in the host's memory, wherever the tensors are.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import devices
 from ..tensor import Tensor, wrap
 from .diagnosis import Finding, GradcheckError, explain, projected
 from .gradient import grad, several
@@ -31,11 +32,16 @@ class Point:
         self.label, self.tensor = label, tensor
         self.double = True  # whether the function also takes the tensor in double precision, if it is in single
 
+    @property
+    def values(self) -> np.ndarray:
+        """The tensor's array, in the host's memory."""
+        return devices.move(self.tensor.array, devices.CPU)
+
     def step(self, index: tuple[int, ...], eps: float | None, dtype: np.dtype) -> float:
         """How far to move an element: by the dtype's precision and the scale of the values."""
         if eps is not None:
             return eps
-        size = np.abs(self.tensor.array)
+        size = np.abs(self.values)
         typical = float(np.sqrt(np.mean(size.astype(np.float64) ** 2)))
         scale = max(float(size[index]), 0.1 * typical) or 1.0
         return float(np.finfo(dtype).eps) ** (1 / 3) * scale
@@ -44,7 +50,7 @@ class Point:
     def at(self, array: np.ndarray) -> Iterator[None]:
         """The tensor with other values, for a while."""
         kept = self.tensor.array
-        self.tensor.array = array
+        self.tensor.array = devices.asarray(array, like=kept)
         try:
             yield
         finally:
@@ -53,7 +59,7 @@ class Point:
     def moved(self, direction: np.ndarray, step: complex) -> np.ndarray:
         """The values after a step."""
         dtype = np.result_type(self.tensor.array, type(step) if self.double else step)
-        return np.asarray(self.tensor.array + (direction * step).astype(dtype, copy=False))
+        return np.asarray(self.values + (direction * step).astype(dtype, copy=False))
 
     def directions(self) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
         """Each element's index, with the array that is 1 there."""
@@ -87,7 +93,7 @@ class Problem:
 
     def values(self) -> list[np.ndarray]:
         """The results as arrays of their own."""
-        return [t.array.copy() for t in self.results()]
+        return [devices.move(t.array, devices.CPU).copy() for t in self.results()]
 
     def precision(self, point: Point) -> np.dtype:
         """The coarsest dtype on the way from a point to the results, as far as can be seen."""
@@ -128,13 +134,14 @@ class Problem:
     def gradients(self, cotangents: Sequence[np.ndarray | None]) -> list[np.ndarray]:
         """The engine's gradient at each point for gradients of the results, None where none arrives."""
         outs = self.results()
-        pairs = [(t, wrap(c)) for t, c in zip(outs, cotangents, strict=True) if c is not None and t.requires_grad]
+        given = [(t, c) for t, c in zip(outs, cotangents, strict=True) if c is not None and t.requires_grad]
+        pairs = [(t, wrap(devices.asarray(c, like=t.array))) for t, c in given]
         tensors = [p.tensor for p in self.points]
         zeros = [np.zeros(t.array.shape, t.array.dtype) for t in tensors]
         if not pairs:
             return zeros
         found = grad([t for t, _ in pairs], tensors, [c for _, c in pairs], allow_unused=True)
-        return [z if g is None else g.array for g, z in zip(found, zeros, strict=True)]
+        return [z if g is None else devices.move(g.array, devices.CPU) for g, z in zip(found, zeros, strict=True)]
 
 
 def numerical(
@@ -230,7 +237,8 @@ def gradgradcheck(
     outs = [t for t in first.results() if t.requires_grad]
     if grad_outputs is None:
         rng = np.random.default_rng(1)
-        given = [wrap(_drawn(rng, t.array, gen_non_contig_grad_outputs)).requires_grad_() for t in outs]
+        drawn = [_drawn(rng, t.array, gen_non_contig_grad_outputs) for t in outs]
+        given = [wrap(devices.asarray(c, t.array)).requires_grad_() for c, t in zip(drawn, outs, strict=True)]
     else:
         given = list(_tuple(grad_outputs))
 
@@ -302,7 +310,8 @@ def _fast(problem: Problem, point: Point, a: np.ndarray, cotangents: list, rng: 
 def _same_twice(problem: Problem, outs: list, gradients: list, cotangents: list, tolerance: float) -> None:
     """Raise if a second run gives other results or other gradients."""
     again = problem.values(), problem.gradients(cotangents)
-    for what, before, after in (("Forward", [t.array for t in outs], again[0]), ("Backward", gradients, again[1])):
+    first = [devices.move(t.array, devices.CPU) for t in outs]
+    for what, before, after in (("Forward", first, again[0]), ("Backward", gradients, again[1])):
         for i, (a, b) in enumerate(zip(before, after, strict=True)):
             rounding = ROUNDING * np.finfo(a.dtype).eps * np.abs(a).max(initial=0)
             difference = np.abs(a - b).max(initial=0)

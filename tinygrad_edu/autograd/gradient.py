@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import message
+from ..ops.misuse import explain_all as _explain_all
 from ..tensor import Tensor, outside, root, run_backward, target, wrap
 from .graph import walk
 
@@ -123,3 +124,6 @@ class Variable(metaclass=_LooksLikeTensor):
             warnings.warn(text, UserWarning, stacklevel=2)
         t = data.detach()
         return t.requires_grad_() if requires_grad else t
+
+
+_explain_all(globals())

@@ -24,6 +24,8 @@ class GradientEdge(NamedTuple):
 
 def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     """Where the gradient of a tensor goes."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"get_gradient_edge takes a tensor, not {type(tensor).__name__}")
     node = tensor.edge()
     if node is None:
         raise RuntimeError("It is not possible to get the gradient edge for a Tensor that does not require gradients")

@@ -10,7 +10,7 @@ from .. import devices
 
 
 class _Products:
-    """Of float16 and of what is rounded to bfloat16 the sums are float32: the two flags of reductions are noted."""
+    """The sums of float16's products are float32: the two flags of reductions are noted."""
 
     allow_fp16_reduced_precision_reduction = True
     allow_bf16_reduced_precision_reduction = True

@@ -1,7 +1,7 @@
 """Looking at a program that runs and knows nothing of it: pictures, times, mistakes, as the command line asks.
 
 What is said goes to standard error, after the program has ended; its own output and its exit code stay as they are,
-but for a 0 that a wrong gradient makes 1.
+but for a 0 that a wrong gradient, or what could not be made, turns into 1.
 A step ends where an optimizer steps; the loss of a step is where its last walk back began.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import select
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -74,17 +75,31 @@ def _outcome(read: Callable[[], CodeType], file: str, spec: ModuleSpec | None, a
             exec(code, main.__dict__)
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
-            return end.code or 0
+            return launch.leave(end.code or 0)
         print(end.code, file=sys.stderr)
-        return 1
+        return launch.leave(1)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except BaseException as error:
+        if isinstance(error, BrokenPipeError) and _unread():
+            raise
         trace = _of_program(error.__traceback__)
         sys.excepthook(type(error), error.with_traceback(trace), trace)
         return 1
     return 0
+
+
+def _unread() -> bool:
+    """Whether nobody reads the output any more, as behind `| head`."""
+    if not hasattr(select, "poll"):
+        return False
+    try:
+        output = select.poll()
+        output.register(sys.__stdout__.fileno(), 0)  # type: ignore[union-attr]
+        return bool(output.poll(0))
+    except (AttributeError, ValueError, OSError):  # the program has closed it, or there was none
+        return False
 
 
 def _of_program(trace: TracebackType | None) -> TracebackType | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import OutOfMemoryError
+from ..ops.misuse import explain_all as _explain_all
 from ..tensor_types import ON_GPU as _types
 from . import amp, nvtx
 from .memory import (
@@ -61,3 +62,5 @@ globals().update(_types)
 has_half = True
 has_magma = False
 default_generators: tuple = ()
+
+_explain_all(globals())

@@ -130,7 +130,7 @@ def can_device_access_peer(device: Any, peer_device: Any) -> bool:
 
 
 def is_bf16_supported(including_emulation: bool = True) -> bool:
-    """There are no tensors of bfloat16 here; `autocast` alone rounds to it."""
+    """There are no tensors of bfloat16 here; `autocast` has TF32 in its place."""
     return False
 
 

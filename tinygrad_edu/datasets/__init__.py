@@ -4,6 +4,7 @@
 letters, `files` finds and downloads what is not within the package.
 """
 
+from ..ops.misuse import explain_all as _explain_all
 from . import transforms
 from .files import data_folder
 from .text import Vocabulary, Windows, names, tiny_shakespeare
@@ -30,3 +31,5 @@ __all__ = [
     "tiny_shakespeare",
     "transforms",
 ]
+
+_explain_all(globals())

@@ -2,9 +2,10 @@
 
 `transport` says what a way between processes can do, `mpi` and `nccl` are the two there are; `groups` finds the
 processes, `collectives`, `pairs` and `objects` are what they do together, `nn` is the part of that with gradients; `launch` starts
-them and ends them together; `check` is the debug mode.
+them and ends them together; `check` finds calls that do not fit each other.
 """
 
+from ..ops.misuse import explain_all as _explain_all
 from . import nn
 from .check import DebugLevel, get_debug_level, set_debug_level, set_debug_level_from_env
 from .collectives import (
@@ -57,3 +58,5 @@ init_process_group irecv is_available is_gloo_available is_initialized is_mpi_av
 is_torchelastic_launched isend monitored_barrier new_group nn recv reduce reduce_scatter reduce_scatter_tensor scatter
 scatter_object_list send set_debug_level set_debug_level_from_env
 """.split()
+
+_explain_all(globals())

@@ -68,6 +68,7 @@ def reduce(
         f"reduce({describe(tensor)}, {op.name}, dst={g.ranks[root]})",
         lambda: way.reduce(x, known, root),
         lambda: put(tensor, averaged(x, op, g.size())) if g.rank() == root else None,
+        rooted=True,
     )
     return begun(work, async_op)
 
@@ -85,6 +86,7 @@ def broadcast(
         f"broadcast({describe(tensor)}, src={g.ranks[root]})",
         lambda: way.broadcast(x, root),
         lambda: put(tensor, x) if g.rank() != root else None,
+        rooted=True,
     )
     return begun(work, async_op)
 
@@ -152,6 +154,7 @@ def gather(
         f"gather({describe(tensor)}, dst={g.ranks[root]})",
         lambda: way.gather(parts, x, root),
         lambda: put_all(gather_list or (), parts) if mine else None,
+        rooted=True,
     )
     return begun(work, async_op)
 
@@ -181,6 +184,7 @@ def scatter(
         f"scatter({describe(tensor)}, src={g.ranks[root]})",
         lambda: way.scatter(x, parts, root),
         lambda: put(tensor, x),
+        rooted=True,
     )
     return begun(work, async_op)
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from .. import devices
+from ..autograd.places import where
 from . import check, launch, mpi, nccl
-from .transport import Alone, Done, Transport
+from .transport import Alone, Done, Meeting, Transport, at_once
 from .work import Work
 
 BACKENDS = {"mpi", "gloo", "nccl", "single", "undefined"}
@@ -36,10 +37,11 @@ class ProcessGroup:
     """Some of the processes, in order, and the ways between them."""
 
     def __init__(
-        self, ranks: Sequence[int], cpu: Transport, cuda: Transport | None, backend: str, seconds: float
+        self, ranks: Sequence[int], cpu: Meeting, cuda: Transport | None, backend: str, seconds: float
     ) -> None:
         self.ranks, self.cpu, self.cuda = list(ranks), cpu, cuda
         self.backend, self.seconds = backend, seconds
+        self.agreement = check.Agreement(cpu, self.ranks)
 
     def rank(self) -> int:
         """This process's number in the group."""
@@ -69,17 +71,26 @@ class ProcessGroup:
         start: Callable[[], Done],
         finish: Callable[[], None] = lambda: None,
         compared: bool = True,
+        rooted: bool = False,
         pieces: tuple[Sequence[int], Sequence[int]] | None = None,
     ) -> Work:
-        """Begin a transfer, in debug mode once all have said that they begin the same.
+        """Begin a transfer that all make, or that is not `compared`; in debug mode once all have said what they begin.
 
-        `pieces`: how many elements this process has for each of the others, and how many it expects of each.
+        Who has done its part of what is `rooted` in one process does not wait for the others. `pieces`: how many elements
+        this process has for each of the others, and how many it expects of each; that is told before.
         """
-        if compared and self.size() > 1 and check.get_debug_level() is check.DebugLevel.DETAIL:
+        if not compared or self.size() == 1:
+            return Work(what, start(), finish, self.seconds)
+        agreed: Done = at_once
+        if check.get_debug_level() is check.DebugLevel.DETAIL:
             check.compare(what, self.cpu, self.ranks, self.seconds)
-            if pieces is not None:
-                check.compare_pieces(what, *pieces, self.cpu, self.ranks, self.seconds)
-        return Work(what, start(), finish, self.seconds)
+        else:
+            agreed = self.agreement.begin(what)
+        if pieces is not None:
+            check.compare_pieces(what, *pieces, self.cpu, self.ranks, self.seconds, agreed)
+        done = start()
+        patient = not rooted and done is not at_once
+        return Work(what, done, finish, self.seconds, agreed if patient else lambda: agreed() or True)
 
     def __repr__(self) -> str:
         return f"<ProcessGroup of ranks {self.ranks} over {self.backend}>"
@@ -157,7 +168,13 @@ def init_process_group(
             f"torch.multiprocessing.spawn(main, nprocs={max(here.size, world_size)}) in place of Process(...).start(), or "
             f"call main without it and start all with: python -m tinygrad_edu launch -n {max(here.size, world_size)} train.py"
         )
-    cpu = _way(here, names)
+    seconds = (timeout or default_pg_timeout).total_seconds()
+    if here.size > 1 and "single" not in names:
+        launch.join_the_others(here)
+        with launch.watched(f"init_process_group ({where().place})", here, seconds):
+            cpu = _way(here, names)
+    else:
+        cpu = _way(here, names)
     asked = world_size if world_size > 0 else _asked(cpu.size, names)
     if here.size > 1 == cpu.size and "single" not in names:
         raise RuntimeError(
@@ -176,12 +193,11 @@ def init_process_group(
     if cpu.size > 1:
         launch.join_the_others(here._replace(rank=cpu.rank, size=cpu.size))
     over_nccl = cpu.size > 1 and names & {"nccl", "undefined"} and devices.cuda_is_available()
-    seconds = (timeout or default_pg_timeout).total_seconds()
-    cuda = nccl.connect(cpu.rank, cpu.size) if over_nccl else None
-    _set_world(ProcessGroup(range(cpu.size), cpu, cuda, backend, seconds))
+    cuda = nccl.Nccl(cpu.rank, cpu.size) if over_nccl else None
+    _set_world(ProcessGroup(list(range(cpu.size)), cpu, cuda, backend, seconds))
 
 
-def _way(here: launch.Place, names: set[str]) -> Transport:
+def _way(here: launch.Place, names: set[str]) -> Meeting:
     """How the processes that were started together reach each other."""
     several = here.size > 1 or ("mpi" in names and is_mpi_available())
     return mpi.world() if several and "single" not in names else Alone()
@@ -218,10 +234,10 @@ def member(what: str, group: Any = None) -> ProcessGroup | None:
 
 
 def here_or_alone(group: Any = None) -> ProcessGroup:
-    """A group for what works without one too: the given one, that of all, or that of this process."""
-    if group is None and not is_initialized():
+    """A group for what works without one too: the given one, that of all, or that of a process that was started alone."""
+    if group is None and not is_initialized() and launch.place().size == 1:
         return ProcessGroup([0], Alone(), None, "single", default_pg_timeout.total_seconds())
-    found = member("a module of several processes", group)
+    found = member("what several processes do together", group)
     if found is None:
         raise ValueError("this process is not in the group")
     return found
@@ -245,7 +261,7 @@ def get_node_local_rank(fallback_rank: int | None = None) -> int:
         return int(os.environ["LOCAL_RANK"])
     if fallback_rank is None:
         raise RuntimeError("LOCAL_RANK is not in the environment; call init_process_group() first")
-    return fallback_rank
+    return int(fallback_rank)
 
 
 def get_backend(group: Any = None) -> str:

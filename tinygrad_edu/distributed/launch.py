@@ -7,10 +7,13 @@ import importlib.util
 import io
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, NoReturn
 
@@ -66,13 +69,27 @@ class EndOfAll:
         self.here, self.former = here, sys.excepthook
 
     def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        # an error that all processes make at the same time is shown by the first of them, which ends the others
-        time.sleep(0.5 * min(self.here.rank, 6))
+        let_others_speak(self.here)
         if issubclass(kind, KeyboardInterrupt):
             end_all(130)
         print(f"rank {self.here.rank} of {self.here.size} ends with an error, and so do the others:", file=sys.stderr)
         self.former(kind, error, trace)
         end_all(1)
+
+
+def let_others_speak(here: Place) -> None:
+    """What goes wrong in all processes at the same time is told by the first of them, which ends the others."""
+    time.sleep(0.5 * min(here.rank, 6))
+
+
+def leave(code: int) -> int:
+    """Before a program ends by its own will: an exit code that is not 0 ends the others too."""
+    here = place()
+    if code and here.size > 1:
+        let_others_speak(here)
+        print(f"rank {here.rank} of {here.size} ends with exit code {code}, and so do the others", file=sys.stderr)
+        end_all(code)
+    return code
 
 
 def end_all(code: int) -> None:
@@ -81,9 +98,55 @@ def end_all(code: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     time.sleep(0.3)  # the launcher reads what was printed; once a process has ended it reads no more
-    if "mpi4py.MPI" in sys.modules:
-        sys.modules["mpi4py.MPI"].COMM_WORLD.Abort(code)
+    MPI = sys.modules.get("mpi4py.MPI")
+    if MPI is not None and MPI.Is_initialized():
+        MPI.COMM_WORLD.Abort(code)
+    with contextlib.suppress(KeyError, OSError, ValueError):  # before MPI has begun, MPICH's launcher is told like this
+        socket.socket(fileno=int(os.environ["PMI_FD"])).sendall(f"cmd=abort exitcode={code}\n".encode())
+        time.sleep(2)
     os._exit(code)
+
+
+@contextlib.contextmanager
+def watched(what: str, here: Place, seconds: float) -> Iterator[None]:
+    """The time in which MPI begins, where nobody can interrupt a process that waits for the others.
+
+    If one of them has ended, or the time is over, that is told, and all end.
+    """
+    over, until = threading.Event(), time.monotonic() + seconds
+
+    def look() -> None:
+        while not over.wait(0.2):
+            late = f"not all processes have called it in {seconds:g} s" if time.monotonic() > until else ""
+            why = gone(here) or late
+            if why and not over.wait(1):  # an error that ended it ends this process first
+                let_others_speak(here)
+                wrong = f"rank {here.rank} of {here.size}: {what} waits in vain: {why}"
+                print(f"{wrong}, and so the others end too; all processes call it, or none", file=sys.stderr)
+                end_all(1)
+
+    threading.Thread(target=look, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def gone(here: Place) -> str:
+    """Which processes of this machine have ended, as far as Linux and MPICH's launcher, the parent of all, let it be known."""
+    parent, alive = Path("/proc", str(os.getppid())), set[int]()
+    with contextlib.suppress(OSError):
+        if (parent / "comm").read_text().strip() != "hydra_pmi_proxy":
+            return ""
+        for child in (parent / "task" / parent.name / "children").read_text().split():
+            if Path("/proc", child, "stat").read_text().rpartition(")")[2].split()[0] not in "ZX":
+                names = Path("/proc", child, "environ").read_bytes().split(b"\0")
+                alive.update(int(name[9:]) for name in names if name.startswith(b"PMI_RANK="))
+        if len(alive) < here.local_size:
+            ended = sorted({*range(here.size)} - alive) if here.local_size == here.size else []
+            who = f"rank{'s' * (len(ended) > 1)} {', '.join(map(str, ended))}" if ended else "a process of this machine"
+            return f"{who} ended without calling it"
+    return ""
 
 
 def missing() -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -15,14 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from .transport import Alone, Array, Done, Pieces, ReduceOp, Transport
+from . import check
+from .transport import Alone, Array, Done, Meeting, Pieces, ReduceOp
+from .work import DistBackendError
 
 INSTALL = 'pip install "tinygrad_edu[mpi]"'
 
 
 @lru_cache(1)
-def world() -> Transport:
+def world() -> Meeting:
     """All processes that were started together."""
+    _begin()
     comm = library().COMM_WORLD
     if comm.size == 1:
         return Alone()
@@ -31,8 +35,25 @@ def world() -> Transport:
     return Mpi(comm.Dup(), Ends(comm.Dup()))
 
 
+def _begin() -> None:
+    """Start MPI in this process, as mpi4py does, and let other threads go on while it waits for the other processes."""
+    with contextlib.suppress(ImportError):
+        import mpi4py
+
+        mpi4py.rc.initialize, mpi4py.rc.finalize = False, True
+    MPI = library()
+    if not MPI.Is_initialized():
+        try:
+            begin = ctypes.CDLL(MPI.__file__).MPI_Init_thread
+        except AttributeError:  # a library that shows only its own names, as on Windows
+            MPI.Init_thread()
+        else:
+            begin(None, None, MPI.THREAD_MULTIPLE, ctypes.byref(ctypes.c_int()))
+        MPI.COMM_WORLD.Set_errhandler(MPI.ERRORS_RETURN)
+
+
 def library() -> Any:
-    """mpi4py's MPI; importing it starts MPI in this process."""
+    """mpi4py's MPI."""
     try:
         from mpi4py import MPI
     except ImportError as error:
@@ -68,7 +89,9 @@ class Ends:
         """Tell, and wait for the same from the others: MPI ends for all together anyway, and what was sent still goes."""
         told = [self.comm.isend(self.made, rank) for rank in range(self.comm.size) if rank != self.comm.rank]
         while len(self.listen()) < len(told):
+            check.last_look(0)
             time.sleep(0.01)
+        check.last_look(1)
         for request in told:
             request.wait()
 
@@ -84,7 +107,23 @@ class Transfer:
 
 
 class Receipt(Transfer):
-    """A message that is waited for; it knows its `source` when it has come."""
+    """A message of so many bytes that is waited for; it knows its `source` when it has come."""
+
+    def __init__(self, request: Any, gone: Callable[[], str], size: int) -> None:
+        super().__init__(request, gone)
+        self.size = size
+
+    def __call__(self) -> bool:
+        try:
+            done = super().__call__()
+            found = self.status.Get_count(library().BYTE) if done else self.size
+        except library().Exception as error:
+            if error.Get_error_class() != library().ERR_TRUNCATE:
+                raise
+            raise DistBackendError(f"recv: more was sent than the {self.size} bytes of the tensor") from None
+        if found != self.size:
+            raise DistBackendError(f"recv: {found} bytes were sent, and the tensor has {self.size}")
+        return done
 
     @property
     def source(self) -> int:
@@ -99,6 +138,7 @@ class Mpi:
 
     def __init__(self, comm: Any, ends: Ends, ranks: Sequence[int] | None = None) -> None:
         self.comm, self.rank, self.size = comm, comm.rank, comm.size
+        self.words = comm.Dup()  # for what is said about calls, which meets even where the calls do not
         self.ranks, self.ends, self.number = ranks or range(comm.size), ends, len(ends.made)
         ends.made.append(0)
 
@@ -134,10 +174,27 @@ class Mpi:
     def recv(self, x: Array, source: int | None, tag: int) -> Done:
         request = self.comm.Irecv(_bytes(x), library().ANY_SOURCE if source is None else source, tag)
         others = [rank for rank in range(self.size) if rank != self.rank]
-        return Receipt(request, partial(self._all_gone, others if source is None else [source]))
+        return Receipt(request, partial(self._all_gone, others if source is None else [source]), x.nbytes)
 
     def barrier(self) -> Done:
         return self._together(self.comm.Ibarrier())
+
+    def agree(self, word: int) -> Callable[[], bool | None]:
+        extremes = np.array([word, -word], np.int64)  # the greatest, and the least with its sign changed
+        request = self.words.Iallreduce(library().IN_PLACE, extremes, library().MAX)
+        return lambda: extremes[0] == -extremes[1] if request.Test() else None
+
+    def tell(self, text: str, about: int) -> dict[int, str]:
+        tag, heard, until = about % 32768, {self.rank: text}, time.monotonic() + 2
+        sent = [self.words.isend(text, rank, tag) for rank in range(self.size) if rank != self.rank]
+        status = library().Status()
+        while len(heard) < self.size and time.monotonic() < until:
+            if self.words.iprobe(tag=tag, status=status):
+                heard[status.Get_source()] = self.words.recv(source=status.Get_source(), tag=tag)
+            time.sleep(0.001)
+        for request in sent:
+            request.test()
+        return heard
 
     def part(self, ranks: Sequence[int]) -> Mpi | None:
         MPI = library()

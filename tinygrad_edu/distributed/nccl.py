@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from .transport import Array, Done, Pieces, ReduceOp, at_once
@@ -10,20 +10,20 @@ from .transport import Array, Done, Pieces, ReduceOp, at_once
 NAMES = {ReduceOp.SUM: "sum", ReduceOp.AVG: "sum", ReduceOp.PRODUCT: "prod", ReduceOp.MIN: "min", ReduceOp.MAX: "max"}
 
 
-def connect(rank: int, size: int) -> Nccl:
-    """A communicator of all processes; they agree on it over MPI."""
-    from cupyx import distributed
-
-    return Nccl(distributed.init_process_group(size, rank, backend="nccl", use_mpi=True), rank, size)
-
-
 class Nccl:
-    """A communicator of NCCL; `comm` has the methods of `cupyx.distributed.NCCLBackend`."""
+    """A communicator of NCCL between all processes."""
 
     place = "cuda"
 
-    def __init__(self, comm: Any, rank: int, size: int) -> None:
-        self.comm, self.rank, self.size = comm, rank, size
+    def __init__(self, rank: int, size: int) -> None:
+        self.rank, self.size = rank, size
+
+    @cached_property
+    def comm(self) -> Any:
+        """CuPy's, made with the first call, for the GPU that the process has chosen by then; they agree on it over MPI."""
+        from cupyx import distributed
+
+        return distributed.init_process_group(self.size, self.rank, backend="nccl", use_mpi=True)
 
     def all_reduce(self, x: Array, op: ReduceOp) -> Done:
         self.comm.all_reduce(x, x, _name(op))
@@ -72,9 +72,6 @@ class Nccl:
     def barrier(self) -> Done:
         self.comm.barrier()
         return at_once
-
-    def part(self, ranks: Sequence[int]) -> None:
-        """NCCL's communicators are not divided here: a group of some processes goes over MPI."""
 
 
 def _bytes(x: Array) -> Array:

@@ -56,6 +56,8 @@ def begin(folder: str) -> None:
         fn, args = pickle.load(file)
     try:
         fn(here.rank, *args)
+    except SystemExit as end:
+        raise SystemExit(launch.leave(end.code if isinstance(end.code, int) else int(end.code is not None))) from None
     except Exception as error:
         own = error.__traceback__.tb_next if error.__traceback__ else None
         lines = traceback.format_exception(error.with_traceback(own))

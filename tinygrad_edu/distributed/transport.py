@@ -67,7 +67,17 @@ class Transport(Protocol):
     def barrier(self) -> Done:
         """Done when all processes have called it."""
 
-    def part(self, ranks: Sequence[int]) -> Transport | None:
+
+class Meeting(Transport, Protocol):
+    """A way for arrays of the CPU, on which the processes also speak about what they do."""
+
+    def agree(self, word: int) -> Callable[[], bool | None]:
+        """Whether all processes have given the same word; None as long as some have given none."""
+
+    def tell(self, text: str, about: int) -> dict[int, str]:
+        """What the processes say about a call, by rank: those that are heard within a moment."""
+
+    def part(self, ranks: Sequence[int]) -> Meeting | None:
         """A way between some of the processes, None for one that is not among them. All call it."""
 
 
@@ -120,6 +130,12 @@ class Alone:
 
     def barrier(self) -> Done:
         return at_once
+
+    def agree(self, word: int) -> Done:
+        return at_once
+
+    def tell(self, text: str, about: int) -> dict[int, str]:
+        return {0: text}
 
     def part(self, ranks: Sequence[int]) -> Alone | None:
         return self if list(ranks) == [0] else None

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from ..errors import message
-from .transport import Done
+from .transport import Done, at_once
 
 GRACE = 2.0  # seconds in which what a process has sent before it ended must have arrived
 CORES = os.cpu_count() or 1
@@ -26,14 +26,17 @@ class DistBackendError(DistError):
 class Work:
     """Communication under way. `wait()` ends it: until then its tensors are not to be touched."""
 
-    def __init__(self, what: str, done: Done, finish: Callable[[], None], seconds: float) -> None:
+    def __init__(
+        self, what: str, done: Done, finish: Callable[[], None], seconds: float, agreed: Done = at_once
+    ) -> None:
         self._what, self._done, self._finish, self._seconds = what, done, finish, seconds
+        self._agreed = agreed
         self._gone = getattr(done, "gone", str)  # who does not know who has ended says ""
         self._complete = False
 
     def is_completed(self) -> bool:
         """Whether it is done. Asking drives it on: MPI moves data only while it is called."""
-        if not self._complete and self._done():
+        if not self._complete and self._agreed() and self._done():
             self._complete = True
             self._finish()
         return self._complete
@@ -65,7 +68,7 @@ class Work:
                 raise DistBackendError(message(self._what, f"waits in vain: {why}", instead=instead))
             if now - began > seconds:
                 why = f"Timed out waiting {seconds:g} s for the other processes"
-                hint = "TORCH_DISTRIBUTED_DEBUG=DETAIL in the environment, to see which calls they made, or a longer timeout="
+                hint = "monitored_barrier() before it, to see who does not come, or init_process_group(timeout=...)"
                 raise DistBackendError(message(self._what, why, instead=hint))
         return True
 

@@ -1,5 +1,6 @@
 """`torch.distributions`: random values with their densities, moments, and gradients through samples."""
 
+from ..ops.misuse import explain_all as _explain_all
 from . import constraints, transforms
 from .bernoulli import Bernoulli
 from .beta import Beta
@@ -54,3 +55,9 @@ __all__ = [
     "Uniform", "VonMises", "Weibull", "Wishart", "biject_to", "constraints", "kl_divergence", "register_kl", "transform_to", "transforms",
     *transforms.__all__,
 ]  # fmt: skip
+
+_explain_all(globals(), "forward_shape inverse_shape", strict=True)
+_explain_all(
+    globals(),
+    "log_prob cdf icdf sample rsample expand __call__ log_abs_det_jacobian enumerate_support",
+)

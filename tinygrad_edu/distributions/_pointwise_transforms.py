@@ -167,6 +167,8 @@ class CumulativeDistributionTransform(Transform):
 
     def __init__(self, distribution: Any, cache_size: int = 0) -> None:
         super().__init__(cache_size)
+        if not hasattr(distribution, "cdf"):
+            raise TypeError(f"CumulativeDistributionTransform takes a distribution, not {type(distribution).__name__}")
         self.distribution = distribution
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from ..dtypes import finfo
@@ -48,10 +49,10 @@ class StickBreakingTransform(Transform):
         log_part = -softplus(-x)
         return (-x + log_part + y[..., :-1].log()).sum(-1)
 
-    def forward_shape(self, shape: Any) -> Any:
+    def forward_shape(self, shape: Sequence[int]) -> Any:
         return Size((*shape[:-1], shape[-1] + 1))
 
-    def inverse_shape(self, shape: Any) -> Any:
+    def inverse_shape(self, shape: Sequence[int]) -> Any:
         return Size((*shape[:-1], shape[-1] - 1))
 
 
@@ -107,13 +108,13 @@ class CorrCholeskyTransform(Transform):
         rest = tril_matrix_to_vec(1 - (y**2).cumsum(-1), -2).log().sum(-1) / 2 if y.shape[-1] > 2 else 0.0
         return rest - 2 * (softplus(2 * x) - x - math.log(2)).sum(-1)
 
-    def forward_shape(self, shape: Any) -> Any:
+    def forward_shape(self, shape: Sequence[int]) -> Any:
         n = round((0.25 + 2 * shape[-1]) ** 0.5 + 0.5)
         if not shape or n * (n - 1) // 2 != shape[-1]:
             raise ValueError("Input is not a flattened lower-diagonal number")
         return Size((*shape[:-1], n, n))
 
-    def inverse_shape(self, shape: Any) -> Any:
+    def inverse_shape(self, shape: Sequence[int]) -> Any:
         if len(shape) < 2 or shape[-1] != shape[-2]:
             raise ValueError("Input is not square" if len(shape) > 1 else "Too few dimensions on input")
         return Size((*shape[:-2], shape[-1] * (shape[-1] - 1) // 2))

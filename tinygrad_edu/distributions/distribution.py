@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from ..autograd.modes import no_grad
+from ..errors import describe
 from ..holder import Size
 from ..tensor import Tensor
 from . import constraints
@@ -56,6 +57,8 @@ class Distribution:
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         """The same distribution with parameters repeated, without a copy, to a batch of another shape."""
+        if isinstance(batch_shape, Tensor):
+            raise TypeError(f"expand(): argument 'batch_shape' must be tuple of ints, not {describe(batch_shape)}")
         batch_shape, own = Size(batch_shape), len(self._batch_shape)
         new = object.__new__(type(self))
         for name, value in self.__dict__.items():

@@ -143,7 +143,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 # --- scaled by the number of inputs and outputs: activations keep their size from layer to layer ---------------------------
 
 
-def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+def calculate_gain(nonlinearity: str, param: Any = None) -> float:
     """By how much weights must be larger than for a linear layer, to make up for what a nonlinearity takes away."""
     if nonlinearity in ("linear", "conv1d", "conv2d", "conv3d", "sigmoid", *_TRANSPOSED):
         return 1
@@ -280,4 +280,4 @@ kaiming_uniform, kaiming_normal = _former(kaiming_uniform_), _former(kaiming_nor
 orthogonal, sparse = _former(orthogonal_), _former(sparse_)
 
 
-explain_all(globals())
+explain_all(globals(), strict=True)

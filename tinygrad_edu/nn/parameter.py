@@ -73,6 +73,8 @@ class UninitializedTensorMixin:
 
     def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
         """Give the tensor its shape; the module then fills it."""
+        if isinstance(shape, Tensor):
+            raise TypeError("materialize() takes a shape, not a Tensor; write x.shape")
         kind = self.dtype if dtype is None else dtypes.as_dtype(dtype)
         place = self.device if device is None else devices.as_device(device)
         self.__class__ = self.cls_to_become

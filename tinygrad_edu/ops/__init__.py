@@ -110,8 +110,13 @@ def faces(family: ModuleType) -> dict[str, Any]:
     return {name: found[function] for name, function in functions.items() if function in found}
 
 
+HELD = "is_contiguous is_pinned numpy requires_grad_ size stride"  # of the methods that know no mathematics
+
+
 def bind() -> None:
     """Give `Tensor` its mathematics; some of what writes in place is also a function, as in PyTorch (`relu_`)."""
+    for name in HELD.split():
+        setattr(Tensor, name, explained(getattr(Tensor, name)))
     for family in FAMILIES:
         functions = vars(family)
         functions.update(faces(family))
@@ -122,7 +127,8 @@ def bind() -> None:
             if name + "_" in IN_PLACE_FUNCTIONS:
                 functions[name + "_"] = explained(getattr(Tensor, name + "_"))
         for name, function in functions.get("OPERATORS", {}).items():
-            setattr(Tensor, name, function)
+            plain = isinstance(function, FunctionType) and not name.startswith("__")
+            setattr(Tensor, name, explained(function) if plain else function)
 
 
 bind()

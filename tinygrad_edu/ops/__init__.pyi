@@ -102,7 +102,7 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: Any = ...) ->
     """A window on the memory of a tensor, by lengths and strides in elements."""
 def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_offset: Any = ...) -> Tensor:
     """`input` with `src` where `as_strided` looks."""
-def as_tensor(data: Any, dtype: Any = ..., device: Any = ...) -> Tensor:
+def as_tensor(data: Any, *, dtype: Any = ..., device: Any = ...) -> Tensor:
     """Data as a tensor, without a copy where none is needed: a tensor stays itself, an array is shared."""
 def asarray(obj: Any, *, dtype: Any = ..., device: Any = ..., copy: Any = ..., requires_grad: builtins.bool = ...) -> Tensor:
     """An object as a tensor: shares memory where it can, unless `copy=True`; `copy=False` insists on sharing."""

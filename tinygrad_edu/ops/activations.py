@@ -21,7 +21,7 @@ from .operands import plain_numbers, refuse, zero
 from .pieces import in_pieces
 from .pointwise import _where, exp, sigmoid
 from .rounding import _clamp
-from .special_functions import erf
+from .special_functions import _normal, erf
 from .trigonometry import tanh
 
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
@@ -40,8 +40,8 @@ def relu(x):
 
 @op
 def _gate(x, out):
-    """x where `out` is above 0, and 0 elsewhere: in pieces, so that no mask as large as x is made."""
-    if x.size < 1 << 16 or x.shape != out.shape:
+    """x where `out` is above 0, and 0 elsewhere: in pieces, so that no mask as large as x is made; on a GPU at once."""
+    if x.size < 1 << 16 or x.shape != out.shape or type(x) is not np.ndarray:
         return x * (out > 0)
     gated = np.empty_like(x)
     step = max(1, len(x) >> 5)
@@ -112,7 +112,7 @@ def threshold(x, threshold, value):
 
 
 @op(tied=True)
-def hardshrink(x, lambd=0.5):
+def hardshrink(x, lambd: float = 0.5):
     """x where it is farther than lambd from 0, else 0"""
     plain_numbers("hardshrink", lambd)
     refuse("biuc", "hardshrink", x)
@@ -120,7 +120,7 @@ def hardshrink(x, lambd=0.5):
 
 
 @op(tied=True)
-def _softshrink(x, lambd=0.5):
+def _softshrink(x, lambd: float = 0.5):
     """x moved by lambd towards 0, but not across"""
     plain_numbers("softshrink", lambd)
     refuse("biuc", "softshrink", x)
@@ -184,35 +184,26 @@ _softplus.grad(x=_softplus_grad)
 _logsigmoid.grad(x=lambda g, x: g * sigmoid(-x))
 
 # --- gates: the input times a number between 0 and 1 -----------------------------------------------------------------
+# The hot ones keep their slope: the way back is one product, in place of another tour of the same chain.
 
 
 def _silu_plain(x):
     return x * sigmoid(x)
 
 
-@op(plain=_silu_plain, keeps="s")
+@op(plain=_silu_plain, keeps="slope")
 def _silu(x):
     """x * sigmoid(x)"""
     refuse("biu", "silu", x)
-    return in_pieces(_silu_of_piece, x)
+    return in_pieces(_silu_of_piece, 2, x)
 
 
-def _silu_of_piece(x):
+def _silu_of_piece(x, out=None, slope=None):
     s = sigmoid(x)
-    return x * s, s
-
-
-def _silu_grad(g, x, s):
-    return in_pieces(_silu_grad_of_piece, g, x, s)
-
-
-def _silu_grad_of_piece(g, x, s):
-    slope = 1 - s
-    slope *= x
-    slope += 1
-    slope *= s  # s + x s (1 - s)
-    slope *= g
-    return slope
+    out = np.multiply(x, s, out=out)
+    rise = 1 - s
+    rise *= out
+    return out, np.add(s, rise, out=slope)  # s + x s (1 - s)
 
 
 def _mish_plain(x):
@@ -222,7 +213,7 @@ def _mish_plain(x):
 @op(plain=_mish_plain, keeps="t")
 def _mish(x):
     """x * tanh(softplus(x))"""
-    refuse("biu", "mish", x)
+    refuse("biuc", "mish", x)
     e = np.exp(np.minimum(x, 30.0))  # tanh(log(1 + e)) = (e² + 2e) / (e² + 2e + 2), which is 1 from here on
     e = e * (e + 2)
     t = e / (e + 2)
@@ -239,60 +230,40 @@ def _gelu_plain(x, approximate="none"):
     return x * (0.5 + 0.5 * erf(x * math.sqrt(0.5)))
 
 
-@op(plain=_gelu_plain, keeps="share")
+@op(plain=_gelu_plain, keeps="slope")
 def _gelu(x, approximate="none"):
     """x * Φ(x), where Φ is the normal distribution, or its approximation by tanh"""
     refuse("biu", "gelu", x)
-    return in_pieces(_gelu_by_tanh if approximate == "tanh" else _gelu_by_erf, x)
+    return in_pieces(_gelu_by_tanh if approximate == "tanh" else _gelu_by_erf, 2, x)
 
 
 @devices.fused
-def _gelu_by_erf(x):
-    share = erf(x * math.sqrt(0.5))
+def _gelu_by_erf(x, out=None, slope=None):
+    square = x * x
+    share = _normal(x, square)  # Φ
+    square *= -0.5
+    rise = np.exp(square)
+    rise *= 1 / math.sqrt(2 * math.pi)  # Φ'
+    rise *= x
+    return np.multiply(x, share, out=out), np.add(share, rise, out=slope)
+
+
+@devices.fused
+def _gelu_by_tanh(x, out=None, slope=None):
+    square = x * x
+    square *= 0.044715 * math.sqrt(2 / math.pi)
+    inner = square + math.sqrt(2 / math.pi)
+    inner *= x  # u = √(2/π) (x + 0.044715 x³)
+    share = np.tanh(inner)
     share *= 0.5
     share += 0.5
-    return x * share, share
-
-
-@devices.fused
-def _gelu_by_tanh(x):
-    share = x * x
-    share *= 0.044715 * math.sqrt(2 / math.pi)
-    share += math.sqrt(2 / math.pi)
-    share *= x
-    share = np.tanh(share)
-    share *= 0.5
-    share += 0.5
-    return x * share, share
-
-
-def _gelu_grad(g, x, share, approximate):
-    return in_pieces(_gelu_grad_by_tanh if approximate == "tanh" else _gelu_grad_by_erf, g, x, share)
-
-
-@devices.fused
-def _gelu_grad_by_erf(g, x, share):
-    slope = x * x
-    slope *= -0.5
-    slope = np.exp(slope)
-    slope *= 1 / math.sqrt(2 * math.pi)  # Φ'
-    slope *= x
-    slope += share
-    slope *= g
-    return slope
-
-
-@devices.fused
-def _gelu_grad_by_tanh(g, x, share):
-    slope = x * x
-    slope *= 6 * 0.044715 * math.sqrt(2 / math.pi)
-    slope += 2 * math.sqrt(2 / math.pi)
-    slope *= share
-    slope *= 1 - share  # Φ' = 2 Φ (1 - Φ) u', u = √(2/π) (x + 0.044715 x³)
-    slope *= x
-    slope += share
-    slope *= g
-    return slope
+    out = np.multiply(x, share, out=out)
+    square *= 6
+    square += 2 * math.sqrt(2 / math.pi)
+    rise = 1 - share
+    rise *= out
+    rise *= square  # x Φ', where Φ' = 2 Φ (1 - Φ) u'
+    return out, np.add(share, rise, out=slope)
 
 
 def _glu_plain(x, dim=-1):
@@ -303,6 +274,7 @@ def _glu_plain(x, dim=-1):
 @op(plain=_glu_plain, keeps="s")
 def _glu(x, dim=-1):
     """The first half along `dim`, times the sigmoid of the second."""
+    refuse("biu", "glu", x)
     a, b = np.split(x, 2, dim)
     s = sigmoid(b)
     return a * s, s
@@ -312,9 +284,9 @@ def _glu_grad(g, x, s, dim):
     return np.concatenate([g * s, g * np.split(x, 2, dim)[0] * s * (1 - s)], dim)
 
 
-_silu.grad(x=_silu_grad)
+_silu.grad(x=lambda g, slope: g * slope)
 _mish.grad(x=_mish_grad)
-_gelu.grad(x=_gelu_grad)
+_gelu.grad(x=lambda g, slope: g * slope)
 _glu.grad(x=_glu_grad)
 
 # --- what is left of the input ---------------------------------------------------------------------------------------

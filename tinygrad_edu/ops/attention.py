@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -26,27 +27,37 @@ def _attention_plain(query, key, value, bias, dropped=None, scale=1.0):
     return (weights if dropped is None else weights * dropped) @ value
 
 
-@op(plain=_attention_plain, keeps="exps sums")
+@op(plain=_attention_plain, keeps="weights")
 def _attention(query, key, value, bias, *, dropped=None, scale=1.0):
     """softmax(scale * query keyᵀ + bias) value; a bias of -inf hides a key, `dropped` multiplies the weights.
 
-    A query's scores lie in a column: NumPy finds the maxima of columns four times as fast as those of rows. The sums
-    divide the result, which is smaller than the weights.
+    A query's scores lie in a column: NumPy finds the maxima of columns four times as fast as those of rows.
     """
-    exps = key @ (query * scale).swapaxes(-1, -2)  # (..., S, T)
-    if bias is None:
-        exps -= _column_max(exps)
-    else:
-        exps = _plus(exps, bias.swapaxes(-1, -2))
-        limits = np.finfo(exps.dtype)  # these leave a query that sees no key with zeros, rather than 0 / 0
-        exps -= np.maximum(_column_max(exps), limits.min)
-    np.exp(exps, out=exps)
-    sums = np.einsum("...st->...t", exps)[..., None]  # (..., T, 1)
+    scores = key @ (query * scale).swapaxes(-1, -2)  # (..., S, T)
     if bias is not None:
-        np.maximum(sums, limits.tiny, out=sums)
-    out = _dropped(exps, dropped).swapaxes(-1, -2) @ value
-    out /= sums
-    return out, exps, sums
+        scores = _plus(scores, bias.swapaxes(-1, -2))
+    weights, sums = _column_powers(scores, bias is not None)
+    weights *= np.reciprocal(sums)[..., None, :]
+    return _product(_dropped(weights, dropped).swapaxes(-1, -2), value, query), weights
+
+
+def _product(x, y, like):
+    """The matrix product, in memory as `like` is: so heads that are views of a projection go back without a copy."""
+    shape = (*np.broadcast_shapes(x.shape[:-2], y.shape[:-2]), x.shape[-2], y.shape[-1])
+    return np.matmul(x, y, out=np.empty_like(like, shape=shape)) if len(shape) == like.ndim else x @ y
+
+
+@devices.fused
+def _column_powers(scores, hidden):
+    """e to the scores, less the greatest of their column, in their memory; and the sum of each column.
+
+    A query that sees no key, where keys can be hidden, is left with zeros and a small sum, rather than 0 / 0.
+    """
+    limits = np.finfo(scores.dtype) if hidden else None
+    scores -= np.maximum(_column_max(scores), limits.min) if hidden else _column_max(scores)
+    np.exp(scores, out=scores)
+    sums = np.einsum("...st->...t", scores)
+    return scores, np.maximum(sums, limits.tiny, out=sums) if hidden else sums
 
 
 def _column_max(scores):
@@ -60,26 +71,25 @@ def _plus(scores, bias):
     return np.add(scores, bias, out=scores) if shape == scores.shape else scores + bias
 
 
-def _dropped(exps, dropped):
-    return exps if dropped is None else exps * dropped.swapaxes(-1, -2)
+def _dropped(weights, dropped):
+    return weights if dropped is None else weights * dropped.swapaxes(-1, -2)
 
 
-def _attention_grad(g, out, exps, sums, query, key, value, bias, dropped, scale, needs):
+def _attention_grad(g, out, weights, query, key, value, bias, dropped, scale, needs):
     gq = gk = gv = scores = None
-    g = g / sums
     if needs & 4:
-        gv = _dropped(exps, dropped) @ g
+        gv = _product(_dropped(weights, dropped), g, value)
     if needs & 11:  # softmax backwards: the sum over the keys of g_weights * weights is that of g * out
         scores = value @ g.swapaxes(-1, -2)  # (..., S, T)
         if dropped is not None:
             scores *= dropped.swapaxes(-1, -2)
         scores -= np.einsum("...v,...v->...", g, out)[..., None, :]
-        scores *= exps
+        scores *= weights
     if needs & 1:
-        gq = scores.swapaxes(-1, -2) @ key
+        gq = _product(scores.swapaxes(-1, -2), key, query)
         gq *= scale
     if needs & 2:
-        gk = scores @ (query * scale)
+        gk = _product(scores, query * scale, key)
     return gq, gk, gv, None if scores is None else scores.swapaxes(-1, -2)
 
 
@@ -95,6 +105,16 @@ def _as_bias(mask, query):
 
 def _causal_bias(query, key):
     """-inf for every key that comes after the query."""
-    like = query.array
-    queries, keys = (devices.arange(t.shape[-2], like=like) for t in (query, key))
-    return wrap(np.where(queries[:, None] >= keys, 0, -math.inf).astype(like.dtype))
+    like, size = query.array, (query.shape[-2], key.shape[-2])
+    return wrap(_causal(*size, like.dtype) if type(like) is np.ndarray else _later(*size, like))
+
+
+@functools.lru_cache(16)
+def _causal(queries, keys, dtype):
+    """The same for each step of a training loop; to be read only. A query's lies in a column, as its scores do."""
+    return np.asfortranarray(_later(queries, keys, np.empty(0, dtype)))
+
+
+def _later(queries, keys, like):
+    first, second = devices.arange(queries, like=like), devices.arange(keys, like=like)
+    return np.where(first[:, None] >= second, 0, -math.inf).astype(like.dtype)

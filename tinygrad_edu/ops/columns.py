@@ -10,6 +10,7 @@ With a stride s, every s-th element belongs to a plane of its own, in which the 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ import numpy as np
 
 from .. import devices
 
-PIECE = {np.ndarray: 1 << 18}  # elements of windows that are copied and multiplied at a time: a core's second cache
+PIECE = {np.ndarray: 1 << 17}  # elements of windows that are copied and multiplied at a time, in a core's second cache
 LARGE_PIECE = 1 << 26  # on a GPU
 SMALL = 10**6  # multiplications: a matrix product up to here is not repacked by OpenBLAS, 150 GFLOP/s instead of 100
 NARROW = 128  # columns: a narrower product is slower, so that several samples share one
@@ -47,6 +48,7 @@ class Strand(NamedTuple):
     pitch: int  # elements from one row to the next
 
 
+@functools.lru_cache(1000)
 def strands(n: int, k: int, m: int, s: int, p: int, d: int) -> list[Strand]:
     """The strands of a dimension of n elements, k taps, m positions, with stride s, padding p and dilation d."""
     found = []
@@ -102,7 +104,10 @@ class Windows:
             rows = min(rows, unpacked)
         self.rows = -(-self.size[0] // -(-self.size[0] // rows))  # pieces of equal size
         batch = piece // (line * self.rows)
-        self.shared = self.rows == self.size[0] and self.rows * self.width < NARROW
+        few = (
+            self.rows * self.width < NARROW or type(self.x) is not np.ndarray
+        )  # CuPy multiplies one large pair at best
+        self.shared = self.rows == self.size[0] and few
         if self.shared:
             batch = max(batch, 2 * NARROW // (self.rows * self.width))
         self.batch = max(1, min(len(self.x), batch))
@@ -155,9 +160,12 @@ class Windows:
             yield where, columns
 
     def flat(self, weight: Any) -> Any:
-        """Kernels (G, o, c, *K) as matrices (G, o, K), their taps in the order of the columns."""
+        """Kernels (G, o, c, *K) as matrices (G, o, K), their taps in the order of the columns.
+
+        In new memory: a view of a mirrored kernel runs backwards, which BLAS does not take and NumPy does at a tenth.
+        """
         parts = [weight[(..., *taps)].reshape(self.groups, self.outputs, -1) for taps in self.taps]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, -1)
+        return np.concatenate(parts, -1)
 
     def unflat(self, matrices: Any) -> Any:
         """`flat` the other way."""

@@ -10,7 +10,7 @@ from ..inplace import inplace
 from ..op import op
 from ..tensor import Tensor
 from .arguments import need_tensor
-from .operands import operator, refuse
+from .operands import operator, refuse, refuse_none
 
 # --- comparisons -----------------------------------------------------------------------------------------------------
 
@@ -18,13 +18,13 @@ from .operands import operator, refuse
 @op(differentiable=False, tensors="x")
 def eq(x, y):
     """Whether two elements are equal."""
-    return x == y
+    return x == y if y is not None else refuse_none("eq")
 
 
 @op(differentiable=False, tensors="x")
 def ne(x, y):
     """Whether two elements differ."""
-    return x != y
+    return x != y if y is not None else refuse_none("ne")
 
 
 @op(differentiable=False, tensors="x")
@@ -32,7 +32,7 @@ def lt(x, y):
     """Whether each element is less."""
     if x.dtype.kind == "c":
         refuse("c", "lt", x)
-    return x < y
+    return x < y if y is not None else refuse_none("lt")
 
 
 @op(differentiable=False, tensors="x")
@@ -40,7 +40,7 @@ def le(x, y):
     """Whether each element is less or equal."""
     if x.dtype.kind == "c":
         refuse("c", "le", x)
-    return x <= y
+    return x <= y if y is not None else refuse_none("le")
 
 
 @op(differentiable=False, tensors="x")
@@ -48,7 +48,7 @@ def gt(x, y):
     """Whether each element is greater."""
     if x.dtype.kind == "c":
         refuse("c", "gt", x)
-    return x > y
+    return x > y if y is not None else refuse_none("gt")
 
 
 @op(differentiable=False, tensors="x")
@@ -56,7 +56,7 @@ def ge(x, y):
     """Whether each element is greater or equal."""
     if x.dtype.kind == "c":
         refuse("c", "ge", x)
-    return x >= y
+    return x >= y if y is not None else refuse_none("ge")
 
 
 @op(differentiable=False, tensors="x y")

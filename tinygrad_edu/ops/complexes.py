@@ -160,7 +160,7 @@ def is_conj(input):
 is_neg = is_conj
 
 
-def resolve_conj(input):
+def resolve_conj(input: Tensor):
     """The tensor itself."""
     return input
 

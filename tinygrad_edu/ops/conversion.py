@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import devices, dtypes, printing
 from ..errors import describe, message, mismatch
-from ..inplace import assign, check_writable
+from ..inplace import assign, check_overlap, check_writable
 from ..op import cast, op
 from ..tensor import Tensor, wrap
 from .arguments import blank, fitting, need_tensor, positive, sizes
@@ -121,6 +121,8 @@ def _to(
             raise TypeError(f"to() received an invalid combination of arguments: {', '.join(map(describe, target))}")
     copy = rest[1] if len(rest) > 1 else copy
     if other is not None:
+        if other is not (target or (other,))[0] or dtype is not None or device is not None:
+            raise TypeError("to() received an invalid combination of arguments: a tensor stands for dtype and device")
         need_tensor(other, "to", "other")
         device, dtype = other.device, other.dtype
     elif dtype is not None and not isinstance(dtype, dtypes.dtype):
@@ -134,7 +136,7 @@ def _python_type(value: Any) -> dtypes.dtype:
     raise TypeError(f"to() takes a dtype, a device or a tensor, not {describe(value)}")
 
 
-def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
+def _type(self: Tensor, dtype: dtypes.dtype | str | type | None = None, non_blocking: bool = False) -> Any:
     """The name of the tensor's type, or the tensor in another type: a dtype, or such a name."""
     if dtype is None:
         return f"torch.{'cuda.' if self.is_cuda else ''}{TYPE_NAMES[self.dtype]}Tensor"
@@ -144,7 +146,9 @@ def _type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Any:
         if found is None or place not in ("", "cuda"):
             raise ValueError(f"invalid type: '{dtype}'; write a dtype, or a name like 'torch.FloatTensor'")
         return _moved(self, place or "cpu", found, False, None)
-    return _moved(self, None, dtypes.as_dtype(getattr(dtype, "dtype", dtype)), False, None)
+    if isinstance(dtype, Tensor):
+        raise TypeError(f"dtype must be a type, str, or dtype object, not {describe(dtype)}; write type_as(other)")
+    return _moved(self, getattr(dtype, "place", None), dtypes.as_dtype(getattr(dtype, "dtype", dtype)), False, None)
 
 
 def _type_as(self: Tensor, other: Tensor) -> Tensor:
@@ -217,6 +221,8 @@ def _copy_(self: Tensor, src: Any, non_blocking: bool = False, what: str = "copy
     if not isinstance(src, Tensor):
         raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}; write fill_")
     check_writable(self, what)
+    if self._writes is not None:
+        check_overlap(what, self, (src,))
     src = _moved(src, self.device, self.dtype, False, None)
     lead = src.ndim - self.ndim
     shape = src.array.shape[max(lead, 0) :]

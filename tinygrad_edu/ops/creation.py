@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import functools
 import math
 from collections.abc import Callable, Sequence
@@ -89,7 +90,11 @@ def empty_like(input: Tensor, **options: Unpack[Options]) -> Tensor:
 
 def full_like(input: Tensor, fill_value: Any, **options: Unpack[Options]) -> Tensor:
     """One value in the shape and dtype of another tensor."""
-    return _alike("full_like", "full_like", input, (number(fill_value),), options)
+    value = number(fill_value)
+    kind = options.get("dtype") or need_tensor(input, "full_like").dtype
+    if type(value) is int and kind is dtypes.float16 and builtins.abs(value) > 65504:
+        raise RuntimeError("value cannot be converted to type float16 without overflow")
+    return _alike("full_like", "full_like", input, (value,), options)
 
 
 def empty_strided(size: Sequence[int], stride: Sequence[int], **options: Unpack[Options]) -> Tensor:
@@ -400,7 +405,7 @@ def _check_range(array: np.ndarray, kind: dtypes.dtype) -> None:
             raise RuntimeError(f"value cannot be converted to type {kind.name} without overflow")
 
 
-def as_tensor(data: Any, dtype: dtypes.dtype | None = None, device: Any = None) -> Tensor:
+def as_tensor(data: Any, *, dtype: dtypes.dtype | None = None, device: Any = None) -> Tensor:
     """Data as a tensor, without a copy where none is needed: a tensor stays itself, an array is shared."""
     if isinstance(data, Tensor):
         return data.to(device=device, dtype=dtype)
@@ -425,7 +430,7 @@ def asarray(
         elif isinstance(obj, (bytes, bytearray, memoryview)):
             obj = frombuffer(obj, dtype=dtype or dtypes.get_default_dtype())
     shares = isinstance(obj, (Tensor, np.ndarray)) or devices.is_array(obj)
-    t = as_tensor(obj, dtype, device)
+    t = as_tensor(obj, dtype=dtype, device=device)
     moved = shares and not np.may_share_memory(t.array, obj.array if isinstance(obj, Tensor) else obj)
     if copy is False and (moved or not shares) and t.numel():
         raise ValueError(

@@ -112,6 +112,7 @@ def lu_unpack(
 
 def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Any = None) -> Tensor:
     """The solution of A X = b, given the LU factors of A."""
+    lapack.check_square("lu_solve", LU_data)
     b = _reordered(b, _permutation(LU_pivots, LU_data.shape[-1]))
     half = _solve_triangular(LU_data, b, False, True)
     return written(_solve_triangular, _solve_triangular(LU_data, half, True), out)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..call import store_one
 from ..tensor import Tensor
+from .misuse import explained
 
 
 def numpy_names(options: dict[str, Any]) -> None:
@@ -21,6 +22,8 @@ def numpy_names(options: dict[str, Any]) -> None:
 
 def takes_out(function: Callable) -> Callable:
     """Understand `out=`: the result is written into that tensor."""
+
+    function = explained(function)
 
     @functools.wraps(function)
     def call(*args: Any, out: Any = None, **options: Any) -> Any:
@@ -43,7 +46,7 @@ def former_order(*numbers: str) -> Callable:
         @functools.wraps(function)
         def call(*args: Any, **options: Any) -> Any:
             given = [a for a in args if not isinstance(a, Tensor)] if len(args) > count else ()
-            if given and len(args) - len(given) == count:
+            if 0 < len(given) <= len(numbers) and len(args) - len(given) == count:
                 named = dict(zip(numbers, given, strict=False))
                 write = ", ".join(["...", *(f"{name}={value}" for name, value in named.items())])
                 text = f"{function.__name__}: numbers before tensors are deprecated; write {function.__name__}({write})"

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from ..op import op
+from ..tensor import Tensor
 from .operands import in_double, polynomial, refuse, tensors
 from .pointwise import exp, log
 
@@ -41,7 +42,7 @@ def _zeta_right(s, q):
     total = total + z ** (1 - s) / (s - 1) + power / 2
     factor = s * power / z
     for k, b in enumerate(BERNOULLI, 1):
-        total = total + b * factor / math.factorial(2 * k)
+        total = total + b * factor / float(math.factorial(2 * k))
         factor = factor * (s + 2 * k - 1) * (s + 2 * k) / (z * z)
     return total
 
@@ -230,9 +231,9 @@ gammaincc.grad(x=_unknown, y=lambda g, x, y: -_gammainc_grad(g, x, y))
 # --- PyTorch's call forms --------------------------------------------------------------------------------------------
 
 
-def polygamma(n, input, *, out=None):
+def polygamma(n: int | Tensor, input: Tensor | int, *, out=None):
     """The n-th derivative of `digamma`."""
-    if not isinstance(n, int):
+    if isinstance(n, Tensor) and not isinstance(input, Tensor):
         n, input = input, n  # the method: x.polygamma(n)
     if n < 0:
         raise RuntimeError(f"polygamma(n, x) does not support negative n, here {n}")

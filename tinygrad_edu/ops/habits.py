@@ -49,7 +49,7 @@ def _map2_(self: Tensor, x: Tensor, y: Tensor, callable: Callable[[Any, Any, Any
     return _each(self, "map2_", callable, x, y)
 
 
-def _fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+def _fill_diagonal_(self: Tensor, fill_value: complex, wrap: bool = False) -> Tensor:
     """Write one value on the main diagonal; with `wrap` it begins again below a tall matrix."""
     shape = self.array.shape
     if len(shape) < 2:

@@ -11,7 +11,9 @@ import math
 import numpy as np
 
 from .. import devices
+from ..errors import message
 from ..op import expand, op
+from ..sums import starts
 from ..tensor import wrap
 from .activations import _logsigmoid
 from .complexes import abs
@@ -140,7 +142,8 @@ _binary_cross_entropy_with_logits.grad(x=_logits_grad, y=_logits_target_grad)
 
 # --- many classes ----------------------------------------------------------------------------------------------------
 # Classes lie along dimension 1, or 0 where it is the only one. Inside they are brought to rows (R, C). Targets are
-# class numbers; those equal to `ignore_index` count for nothing, None says that there are none of them.
+# class numbers; those equal to `ignore_index` count for nothing. Whether there are any is found out in the operation, so
+# that a recorded step finds it out again at each replay.
 
 
 def _rows(x):
@@ -156,10 +159,10 @@ def _unrows(rows, shape):
     return np.moveaxis(rows.reshape(shape[0], *shape[2:], shape[1]), -1, 1)
 
 
-def _targets(target, weight, ignore_index, dtype):
+def _targets(target, classes, weight, ignore_index, dtype):
     """Each row's class, and what the row weighs: None where all weigh 1."""
     t, w = target.reshape(-1), None
-    if ignore_index is not None:
+    if ignore_index is not None and not _all_count(t, classes, ignore_index):
         counted = t != ignore_index
         t, w = t * counted, counted.astype(dtype)
     if weight is not None:
@@ -167,10 +170,30 @@ def _targets(target, weight, ignore_index, dtype):
     return t, w
 
 
+def _all_count(t, classes, ignore_index):
+    """Whether no target is to be ignored; raises for one that is no class. A GPU is not asked: it would have to wait."""
+    if not t.size or not (type(t) is np.ndarray or devices.blocking):
+        return False
+    # seen as unsigned numbers the negative ones are huge: one pass finds all that are out of range
+    if (t.view(np.uint64) if t.dtype == np.int64 else t).max() < classes and not 0 <= ignore_index < classes:
+        return True
+    wrong = t[((t < 0) | (t >= classes)) & (t != ignore_index)]
+    if wrong.size:
+        out = f"Target {int(wrong[0])} is out of bounds."
+        raise IndexError(message(f"a loss over {classes} classes", out, instead=f"classes 0 to {classes - 1}"))
+    return False
+
+
 def _weight_of_all(w):
     """What the rows weigh together; 1 where all are ignored, so that their gradients are 0, though the loss is 0 / 0."""
-    total = w.sum()
-    return total + (total == 0)
+    return (total := w.sum()) + (total == 0)
+
+
+def _share_of_rows(w, t, reduction, dtype):
+    """What of the gradient each row gets, with its weight; one number where all rows get the same."""
+    if w is None:
+        return dtype.type(1 / max(t.size, 1) if reduction == "mean" else 1)
+    return w / _weight_of_all(w) if reduction == "mean" else w
 
 
 def _reduced_rows(losses, w, reduction, shape):
@@ -184,20 +207,18 @@ def _reduced_rows(losses, w, reduction, shape):
 @op(differentiable=False)
 def _target_weights(target, *, weight, ignore_index, reduction, shape, dtype):
     """What each log-probability weighs in the loss: minus the row's weight at its target, 0 elsewhere."""
-    t, w = _targets(target, weight, ignore_index, dtype)
-    scale = -1 if w is None else -w
-    if reduction == "mean":
-        scale = scale / (max(t.size, 1) if w is None else _weight_of_all(w))
-    rows = devices.zeros((t.size, shape[min(len(shape), 2) - 1]), dtype, like=target)
-    rows[devices.arange(t.size, like=t), t] = scale
+    t, w = _targets(target, shape[min(len(shape), 2) - 1], weight, ignore_index, dtype.numpy)
+    rows = devices.zeros((t.size, shape[min(len(shape), 2) - 1]), dtype.numpy, like=target)
+    rows[devices.arange(t.size, like=t), t] = -_share_of_rows(w, t, reduction, dtype.numpy)
     return _unrows(rows, shape)
 
 
 @op(tied=True)
 def _nll_loss(x, target, weight=None, ignore_index=None, reduction="mean"):
     """-weight[t] x[t] at each row's target class t, for log-probabilities x."""
-    t, w = _targets(target, weight, ignore_index, x.dtype)
-    losses = -_rows(x)[devices.arange(t.size, like=x), t]
+    rows = _rows(x)
+    t, w = _targets(target, rows.shape[1], weight, ignore_index, x.dtype)
+    losses = -rows[devices.arange(t.size, like=x), t]
     return _reduced_rows(losses if w is None else losses * w, w, reduction, target.shape)
 
 
@@ -205,7 +226,7 @@ def _nll_grad(g, target, weight, ignore_index, reduction, x_shape, x_dtype):
     if reduction == "none" and len(x_shape) > 1:
         g = _reshape(g, (x_shape[0], 1, *x_shape[2:]))
     options = {"weight": weight, "ignore_index": ignore_index, "reduction": reduction}
-    return g * _target_weights(target, **options, shape=x_shape, dtype=x_dtype.numpy)
+    return g * _target_weights(target, **options, shape=x_shape, dtype=x_dtype)
 
 
 _nll_loss.grad(x=_nll_grad)
@@ -227,36 +248,42 @@ def _cross_entropy_plain(x, target, weight=None, ignore_index=None, reduction="m
     return losses.sum() / ones
 
 
-@op(plain=_cross_entropy_plain, keeps="e s")
+@op(plain=_cross_entropy_plain, keeps="e s t share")
 def _cross_entropy(x, target, weight=None, ignore_index=None, reduction="mean", label_smoothing=0.0):
     """-log softmax(x)[t] at each row's target class t, from logits x."""
     rows = _rows(x)  # (R, C)
-    t, w = _targets(target, weight, ignore_index, x.dtype)
+    t, w = _targets(target, rows.shape[1], weight, ignore_index, x.dtype)
     losses, e, s = _softmax_losses(rows, t)
     if w is not None:
         losses *= w
     if label_smoothing:
         losses *= 1 - label_smoothing
-        surprise = np.log(s) + _row_max(rows) - rows
-        losses += _smooth_part(surprise, target, weight, ignore_index, label_smoothing)
-    return _reduced_rows(losses, w, reduction, target.shape), e, s
+        losses += _smooth_part(np.log(s) + _row_max(rows) - rows, target, weight, ignore_index, label_smoothing)
+    return _reduced_rows(losses, w, reduction, target.shape), e, s, t, _share_of_rows(w, t, reduction, x.dtype)
 
 
 @devices.fused
 def _softmax_losses(rows, t):
     """-log softmax(rows)[t] for each row, and the softmax as numerators and denominators."""
+    rows = rows if rows.flags.c_contiguous else rows.copy("C")
     z = rows - _row_max(rows)
     e = np.exp(z)
     s = _row_sum(e)
-    return np.log(s)[:, 0] - z[devices.arange(t.size, like=rows), t], e, s
+    return np.log(s)[:, 0] - z.reshape(-1)[_places(z, t)], e, s
 
 
 @devices.fused
 def _softmax_losses_grad(e, s, total, at_target, t):
     """total e / s, less `at_target` at each row's class t."""
     rows = e * ((total[:, None] if total.ndim else total) / s)
-    rows[devices.arange(t.size, like=e), t] -= at_target
+    rows.reshape(-1)[_places(e, t)] -= at_target
     return rows
+
+
+def _places(rows, t):
+    """Where each row's class lies among all the numbers of all rows: one index is half the work of two."""
+    first = starts(*rows.shape) if type(rows) is np.ndarray else devices.arange(len(rows), like=rows) * rows.shape[1]
+    return first + t
 
 
 def _smooth_part(losses, target, weight, ignore_index, label_smoothing):
@@ -266,24 +293,22 @@ def _smooth_part(losses, target, weight, ignore_index, label_smoothing):
     return spread if ignore_index is None else spread * (target.reshape(-1) != ignore_index)
 
 
-def _cross_entropy_grad(g, e, s, target, weight, ignore_index, reduction, label_smoothing, x_shape):
-    # each row: its weight times (softmax - one at the target); with smoothing, part of the target lies on every class
-    t, w = _targets(target, weight, ignore_index, e.dtype)
+def _cross_entropy_grad(g, e, s, t, share, target, weight, ignore_index, reduction, label_smoothing, x_shape):
+    # each row: its share times (softmax - one at the target); with smoothing, part of the target lies on every class
+    g = g.reshape(-1) if reduction == "none" else g
+    at_target = g * share
+    if not label_smoothing:
+        return _unrows(_softmax_losses_grad(e, s, at_target, at_target, t), x_shape)
     classes = e.shape[1]
-    if reduction == "none":
-        g = g.reshape(-1)
-    elif reduction == "mean":
+    if reduction == "mean":
+        w = _targets(target, classes, weight, ignore_index, e.dtype)[1]
         g = g / (t.size if w is None else _weight_of_all(w))
-    at_target = g if w is None else g * w
-    every = None
-    if label_smoothing:
-        every = g * (label_smoothing / classes) * (1 if ignore_index is None else target.reshape(-1) != ignore_index)
-        at_target = at_target * (1 - label_smoothing)
-    total = at_target if every is None else at_target + every * (classes if weight is None else weight.sum())
+    every = g * (label_smoothing / classes) * (1 if ignore_index is None else target.reshape(-1) != ignore_index)
+    at_target = at_target * (1 - label_smoothing)
+    total = at_target + every * (classes if weight is None else weight.sum())
     rows = _softmax_losses_grad(e, s, total, at_target, t)
-    if every is not None:
-        every = every[:, None] if every.ndim else every
-        rows -= every if weight is None else every * weight
+    every = every[:, None] if every.ndim else every
+    rows -= every if weight is None else every * weight
     return _unrows(rows, x_shape)
 
 

@@ -1,115 +1,257 @@
-"""A composed function that fails says which of its arguments is of the wrong kind, as operations do by themselves.
+"""A composed function looks at the kinds of its arguments, and where it fails it says which of them was not right.
 
-Nothing is looked at before: a call that works pays a tenth of a microsecond for it.
+Like the call of an operation, a face is written out at its first call, for the function's own parameters: to look at
+them then costs a few nanoseconds each.
 """
 
 from __future__ import annotations
 
+import builtins
+import dis
 import functools
 import inspect
-import numbers
+import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
 
-from .. import dtypes
-from ..errors import translated
+from ..errors import alike, translated
+from ..kinds import STARRED, fits, kind_of, looks, name_of, sentence
 from ..tensor import Tensor
+from ..written import KINDS, MISSING, executed
 
-CLUMSY = (AttributeError, IndexError, KeyError, ZeroDivisionError, TypeError)
-
-KINDS: dict[str, Any] = {
-    "Tensor": Tensor,
-    "None": type(None),
-    "bool": bool,
-    "int": (numbers.Integral, Tensor),
-    "float": (numbers.Real, Tensor),
-    "str": str,
-    "dtype": dtypes.dtype,
-    "dtypes.dtype": dtypes.dtype,
-}
-LISTS = {
-    **dict.fromkeys(("Sequence[int]", "tuple[int, ...]", "tuple[int, int]", "list[int]"), KINDS["int"]),
-    **dict.fromkeys(("Sequence[Tensor]", "tuple[Tensor, ...]", "list[Tensor]"), Tensor),
-}
+CLUMSY = (AttributeError, IndexError, KeyError, ZeroDivisionError, TypeError, MemoryError)
+HERE = os.path.dirname(__file__)
+PACKAGE = os.path.dirname(HERE)
 
 
-def explained(function: Callable, rename: Callable[[dict[str, Any]], None] | None = None) -> Callable:
-    """The function, whose failures name the argument that is of the wrong kind; `rename` mends keywords first."""
+def explained(
+    function: Callable, rename: Callable[[dict[str, Any]], None] | None = None, strict: bool = True
+) -> Callable:
+    """The function, whose failures name the argument that is of the wrong kind; `rename` mends keywords first.
 
-    @functools.wraps(function)
-    def call(*args: Any, **options: Any) -> Any:
-        if rename is not None and options:
-            rename(options)
+    `strict` looks at the kinds beforehand, as PyTorch does in what it has not written in Python.
+    """
+    names: dict[str, Any] = {"__name__": function.__module__, "function_": function, "MISSING": MISSING}
+    names |= KINDS | {"failed_": functools.partial(_failed, function, strict), "CLUMSY": CLUMSY}
+
+    def usual(args: tuple, options: dict[str, Any]) -> dict[str, Any] | None:
+        """Write the face, and tell its first arguments by their names, if they are right."""
+        names.update((f"default_{name}", p.default) for name, p in _parameters(function).items())
+        file = os.path.join(HERE, f"<face of {getattr(function, '__name__', 'a function')}>")
+        written = executed(_source(function, rename is not None, strict), file, names)["call"]
+        face.__defaults__, face.__kwdefaults__ = written.__defaults__, written.__kwdefaults__
+        face.__code__ = written.__code__  # in this order: other threads may be calling
+        signature = inspect.signature(function)
         try:
-            return function(*args, **options)
-        except MemoryError as error:
-            raise translated(getattr(function, "__name__", "function"), [], error) from error
-        except CLUMSY as error:
-            if wrong := misfit(function, args, options, error):
-                raise TypeError(wrong) from error
+            given = signature.bind(*args, **options).arguments
+        except TypeError:
+            return {} if hasattr(function, "__wrapped__") else None  # a wrapper may understand more than what it wraps
+        right = not strict or all(fits(value, kind_of(signature.parameters[name])) for name, value in given.items())
+        return given if right else None
+
+    face = functools.update_wrapper(FunctionType(FIRST, names), function)
+    face.explains = True  # type: ignore[attr-defined]
+    names |= {"face": face, "usual": usual}
+    names["again_"] = functools.partial(_again, face, function, rename or (lambda options: None))
+    return face
+
+
+def _first(*args: Any, **options: Any) -> Any:
+    """What a face is before its first call, by names of its own; a warning must find the caller right above it."""
+    given = usual(args, options)  # type: ignore[name-defined]  # noqa: F821
+    if given is None:
+        return face(*args, **options)  # type: ignore[name-defined]  # noqa: F821
+    try:
+        return function_(*args, **options)  # type: ignore[name-defined]  # noqa: F821
+    except CLUMSY as error:
+        failed_(given, error, True)  # type: ignore[name-defined]  # noqa: F821
+        raise
+
+
+FIRST = _first.__code__.replace(co_name="call")
+
+
+def _parameters(function: Callable) -> Any:
+    """The parameters of the function itself, not of one that it stands for."""
+    return inspect.signature(function, follow_wrapped=False).parameters
+
+
+def _stars(function: Callable) -> Iterator[str]:
+    """The names of a function's own `*args` and `**options`; empty where it has none."""
+    for kind in STARRED:
+        yield next((name for name, p in _parameters(function).items() if p.kind is kind), "")
+
+
+def _source(function: Callable, renames: bool, strict: bool) -> str:
+    """The text of a face: a look at the arguments, and the call."""
+    written: list[str] = []
+    given: list[str] = []
+    missing: list[str] = []
+    values = ""
+    parameters = _parameters(function)
+    starred, keywords = _stars(function)
+    for name, p in parameters.items():
+        named = p.kind is p.KEYWORD_ONLY
+        if named and not starred and "*" not in written:
+            written.append("*")
+        if p.kind in STARRED:
+            written.append(str(p.replace(annotation=p.empty)))
+            given.append(written[-1])
+            continue
+        missing += [f"{name} is MISSING"] * (p.default is p.empty)
+        written.append(f"{name}={'MISSING' if p.default is p.empty else f'default_{name}'}")
+        given.append(f"{name}={name}" if named else name)
+        values += f"{name}, "
+    if not keywords:
+        written.append("**keywords")
+    if renames or not keywords:
+        missing.append(keywords or "keywords")
+    every = ", ".join(f"{name!r}: {name}" for name in parameters)
+    lines = [f"def call({', '.join(written)}):"]
+    if missing:
+        lines += [f"    if {' or '.join(missing)}:"]
+        lines += [f"        return again_(({values}), {starred or '()'}, {keywords or 'keywords'})"]
+    lines += [
+        *(looks(function, parameters) if strict else ()),
+        "    try:",
+        f"        return function_({', '.join(given)})",
+    ]
+    lines += ["    except CLUMSY as error:", f"        failed_({{{every}}}, error)", "        raise"]
+    return "\n".join([*lines, ""])
+
+
+def _again(
+    face: Callable,
+    function: Callable,
+    rename: Callable,
+    values: tuple,
+    rest: tuple,
+    options: dict[str, Any],
+) -> Any:
+    """The call with keywords of other names, or one that Python refuses: unknown keywords, nothing where something must be."""
+    parameters = _parameters(function)
+    rename(options)
+    args: list[Any] = []
+    known = [p for p in parameters.values() if p.kind not in STARRED]
+    for p, value in zip(known, values, strict=True):
+        if value is not MISSING and p.kind is not p.KEYWORD_ONLY and (rest or p.kind is p.POSITIONAL_ONLY):
+            args.append(value)
+        elif value is not MISSING and value is not p.default:
+            if p.name in options:
+                raise TypeError(f"{function.__name__}() got multiple values for argument '{p.name}'")
+            options[p.name] = value
+    names = [p.name for p in known]
+    required = {p.name for p in known[len(args) :] if p.default is p.empty}
+    unknown = [name for name in options if name not in names]
+    if not required <= set(options) or (unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters.values())):
+        try:
+            return function(*args, *rest, **options)
+        except TypeError as error:
+            if unknown and "unexpected keyword" in str(error):
+                raise TypeError(f"{error}{alike(unknown[0], names)}") from None
             raise
+    return face(*args, *rest, **options) if not unknown else function(*args, *rest, **options)
 
-    return call
 
-
-def explain_all(space: dict[str, Any]) -> None:
-    """Have the public functions of a module, or of a package's files, explain their failures."""
-    for name, function in list(space.items()):
-        plain = isinstance(function, FunctionType) and not hasattr(function, "op") and not name.startswith("_")
-        where = getattr(function, "__module__", "") if plain else ""
-        if where.startswith(space["__name__"]):
-            face = space[name] = explained(function)
-            home, own = vars(sys.modules[where]), function.__name__
-            if home.get(own) is function:
+def explain_all(space: dict[str, Any], methods: str = "", strict: bool = False) -> None:
+    """Have the public functions and constructors of a module, or of a package's files, explain their failures; of the
+    classes also these methods. Constructors are never `strict`."""
+    for name, found in list(space.items()):
+        where = str(getattr(found, "__module__", ""))
+        if name.startswith("_") or not (where + ".").startswith(space["__name__"] + "."):
+            continue
+        if isinstance(found, type):
+            for each in found.__mro__:  # what it has from a class that is not public is its own
+                for method in ("__init__", *methods.split()) if each.__module__.startswith(space["__name__"]) else ():
+                    own = vars(each).get(method)
+                    if isinstance(own, FunctionType) and not hasattr(own, "explains"):
+                        setattr(each, method, explained(own, strict=strict and method != "__init__"))
+        elif isinstance(found, FunctionType) and not hasattr(found, "op") and not hasattr(found, "explains"):
+            face = space[name] = explained(found, strict=strict)
+            home, own = vars(sys.modules[where]), found.__name__
+            if home.get(own) is found:
                 home[own] = face  # what is pickled by its name must be found there
 
 
-def misfit(function: Callable, args: tuple, options: dict[str, Any], error: Exception) -> str:
-    """The argument that was not what the function takes, in PyTorch's words; nothing if that was not the cause."""
-    signature = inspect.signature(function)
-    try:
-        given = signature.bind(*args, **options).arguments
-    except TypeError:
-        return ""  # Python has told which is missing, or one too many
-    if isinstance(error, TypeError) and type(error) is TypeError and "must be" in str(error):
-        return ""  # it has been told already
-    names = {name: position for position, name in enumerate(given, 1)}
-    for name, value in given.items():
-        kind = signature.parameters[name].annotation
-        if isinstance(kind, str) and not fits(value, kind):
-            return _sentence(function, name, names[name], kind, type(value).__name__)
-    if not isinstance(error, AttributeError) or not hasattr(Tensor, error.name or ""):
+def _failed(function: Callable, strict: bool, given: dict[str, Any], error: Exception, bound: bool = False) -> None:
+    """Say which argument was not what the function takes, if that was the cause; what is `bound` has its right name."""
+    if isinstance(error, MemoryError):
+        raise translated(name_of(function), [], error) from error
+    if hasattr(function, "__wrapped__") and not bound:  # a wrapper does not know the parameters by their names
+        args, options = (given.pop(name, ()) for name in _stars(function))
+        first = [given.pop(name) for name, p in _parameters(function).items() if p.kind < p.VAR_POSITIONAL]
+        signature = inspect.signature(function)
+        named = {name: value for name, value in given.items() if name in signature.parameters}
+        try:
+            given = signature.bind(*first, *args, **named, **dict(options)).arguments
+        except TypeError:
+            return
+    if not strict and type(error) is TypeError and _raised(error):
+        return  # with a sentence of its own
+    if wrong := misfit(function, given, error) or unknown(function, given, error):
+        raise TypeError(wrong) from error
+
+
+def _innermost(error: Exception) -> Any:
+    """Where an error was raised, as the last part of its traceback."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace
+
+
+def _raised(error: Exception) -> bool:
+    """Whether an error comes from a `raise`, not from Python or NumPy themselves."""
+    trace = _innermost(error)
+    return trace is not None and trace.tb_frame.f_code.co_code[trace.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+
+
+OPTIONS = ("dtype", "device", "requires_grad", "layout", "pin_memory", "memory_format")
+
+
+def unknown(function: Callable, given: dict[str, Any], error: Exception) -> str:
+    """The keyword that was handed on and that nothing takes, with the nearest that is taken; nothing if that was not it."""
+    found = re.search("got an unexpected keyword argument '(\\w+)'$", str(error))
+    handed_on: dict[str, Any] = next(
+        (given[name] for name in _stars(function) if isinstance(given.get(name), dict)), {}
+    )
+    if not found or found[1] not in handed_on:
         return ""
-    for name, value in given.items():  # what was asked for something that tensors have
-        if value is error.obj and (value is not None or signature.parameters[name].default is not None):
-            return _sentence(function, name, names[name], "Tensor", type(value).__name__)
-        if isinstance(value, (tuple, list)) and any(each is error.obj for each in value):
+    makers = [function, *(vars(each).get("__init__") for each in type(given.get("self", 0)).__mro__[:-1])]
+    names = {name for each in makers if isinstance(each, FunctionType) for name in inspect.signature(each).parameters}
+    names |= set() if "self" in given else set(OPTIONS)
+    return f"{name_of(function)}() {found[0]}{alike(found[1], names)}"
+
+
+def misfit(function: Callable, given: dict[str, Any], error: Exception) -> str:
+    """The argument that was not what the function takes, in PyTorch's words; nothing if that was not the cause."""
+    if type(error) is TypeError and "must be" in str(error):
+        return ""  # it has been told already
+    what = name_of(function)
+    parameters = inspect.signature(function).parameters
+    known = vars(sys.modules.get(function.__module__, builtins))
+    for position, (name, value) in enumerate(given.items(), "self" not in given):
+        kind = kind_of(parameters[name])
+        if kind and parameters[name].kind not in STARRED and not fits(value, kind, known):
+            return sentence(what, name, position, kind, type(value).__name__)
+    trace = _innermost(error)
+    ours = trace is not None and trace.tb_frame.f_code.co_filename.startswith(PACKAGE)
+    if not isinstance(error, AttributeError) or not ours:  # a program's own functions may be called here
+        return ""
+    having = "Tensor" if hasattr(Tensor, error.name or "") else f"something that has {error.name!r}"
+    for position, (name, value) in enumerate(
+        given.items(), "self" not in given
+    ):  # what was asked for something that it has not
+        if name != "self" and value is error.obj and (value is not None or parameters[name].default is not None):
+            return sentence(what, name, position, having, type(value).__name__)
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else ()
+        if any(each is error.obj for each in parts):
             found = f"{type(value).__name__} with {type(error.obj).__name__} in it"
-            return _sentence(function, name, names[name], "tuple of Tensors", found)
+            return sentence(what, name, position, "tuple of Tensors" if having == "Tensor" else having, found)
     return ""
-
-
-def fits(value: Any, kind: str) -> bool:
-    """Whether a value is of a kind as annotations write it; what is not known here fits."""
-    for part in kind.split(" | "):
-        if part in LISTS:
-            if isinstance(value, (tuple, list)) and all(isinstance(each, LISTS[part]) for each in value):
-                return True
-        elif part not in KINDS or (isinstance(value, KINDS[part]) and (part == "Tensor" or _alone(value))):
-            return True
-    return False
-
-
-def _alone(value: Any) -> bool:
-    """Whether a value may stand for a number: not a tensor of many."""
-    return not isinstance(value, Tensor) or value.numel() == 1
-
-
-def _sentence(function: Callable, name: str, position: int, kind: str, found: str) -> str:
-    what = str(getattr(function, "__name__", "function")).strip("_")
-    return f"{what}(): argument '{name}' (position {position}) must be {kind.replace('dtypes.', '')}, not {found}"
 
 
 __all__ = ["explain_all", "explained"]

@@ -146,7 +146,7 @@ def _repeated(self: Tensor, *counts: Any, repeats: Any = None) -> Tensor:
     return _repeat(self, counts)
 
 
-def tile(input: Tensor, *counts: Any, dims: Any = None) -> Tensor:
+def tile(input: Tensor, *counts: Any, dims: int | Sequence[int] | None = None) -> Tensor:
     """The whole, side by side so many times along each of the last dimensions."""
     counts = sizes(counts if dims is None else (dims,), "dims")
     return _repeated(input, (1,) * (input.ndim - len(counts)) + counts)

@@ -56,6 +56,21 @@ def _standardized_grad(g, normal, rstd):
 
 
 @devices.fused
+def _rms_normal(rows, eps):
+    """Rows whose mean square is 1, and what each was multiplied by."""
+    scale = 1 / np.sqrt(np.einsum("rn,rn->r", rows, rows)[:, None] / max(rows.shape[1], 1) + eps)
+    return rows * scale, scale
+
+
+@devices.fused
+def _rms_normal_grad(g, normal, scale):
+    """The way back through `_rms_normal`; it may write into `g`."""
+    g -= normal * (np.einsum("rn,rn->r", g, normal)[:, None] / max(normal.shape[1], 1))
+    g *= scale
+    return g
+
+
+@devices.fused
 def _scaled(x, scale, shift, out):
     """x · scale + shift for each channel of x (N, C, S), written to `out`; either may be None."""
     if scale is None:
@@ -124,9 +139,7 @@ def _rms_norm_plain(x, weight, dims, eps):
 def _rms_norm(x, weight, *, dims, eps):
     """x / sqrt(mean(x²) + eps) over the last `dims` dimensions, times weight."""
     n = math.prod(x.shape[x.ndim - dims :])
-    rows = x.reshape(math.prod(x.shape[: x.ndim - dims]), n)
-    scale = 1 / np.sqrt(np.einsum("rn,rn->r", rows, rows)[:, None] / max(n, 1) + eps)
-    normal = rows * scale
+    normal, scale = _rms_normal(x.reshape(math.prod(x.shape[: x.ndim - dims]), n), eps)
     out = normal.copy() if weight is None else normal * weight.reshape(-1)
     return out.reshape(x.shape), normal, scale
 
@@ -136,9 +149,7 @@ def _rms_norm_grad(g, normal, scale, weight, needs):
     gx = gw = None
     if needs & 1:
         gx = rows.copy() if weight is None else rows * weight.reshape(-1)
-        gx -= normal * (np.einsum("rn,rn->r", gx, normal)[:, None] / max(normal.shape[1], 1))
-        gx *= scale
-        gx = gx.reshape(g.shape)
+        gx = _rms_normal_grad(gx, normal, scale).reshape(g.shape)
     if needs & 2:
         gw = np.einsum("rn,rn->n", rows, normal).reshape(weight.shape)
     return gx, gw

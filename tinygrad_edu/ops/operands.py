@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from .. import devices, dtypes
 from ..call import general
-from ..errors import message
+from ..errors import message, must_be_tensor
 from ..tensor import Tensor, wrap
 from ..written import written_out
 
@@ -38,6 +38,11 @@ def refuse(kinds: str, name: str, *arrays: Any, instead: str = "") -> None:
         if hasattr(a, "dtype") and a.dtype.kind in kinds:
             wrong = f"not implemented for {dtypes.OF_NUMPY[a.dtype]}"
             raise NotImplementedError(message(name, wrong, instead=instead or OTHER_KINDS[a.dtype.kind]))
+
+
+def refuse_none(name: str) -> NoReturn:
+    """Nothing is compared with None: as an operator it would be unequal to all."""
+    raise TypeError(must_be_tensor(name, "other", None, 2))
 
 
 def plain_numbers(name: str, *options: Any) -> None:

@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 
-PIECE = 1 << 14  # elements: a few arrays of them in single precision fill no more than a core's second cache
+PIECE = 1 << 15  # elements: a few arrays of them in single precision fill no more than a core's second cache
 
 
-def in_pieces(function: Callable, x: Any, *others: Any) -> Any:
-    """`function(x, *others)`, one result or several, for arrays of one shape, element by element; on a GPU all at once."""
+def in_pieces(function: Callable, count: int, x: Any) -> Any:
+    """`function(x)`, element by element, whose `count` results are as x; on a GPU all at once.
+
+    What comes in pieces is written into arrays that the function is given, `function(x, out, ...)`.
+    """
     if type(x) is not np.ndarray or x.size <= PIECE:
-        return function(x, *others)
-    flat = [a.reshape(-1) for a in (x, *others)]
-    outs: list[Any] = []
+        return function(x)
+    outs = [np.empty(x.shape, x.dtype) for _ in range(count)]
+    flat = [a.reshape(-1) for a in (x, *outs)]
     for start in range(0, x.size, PIECE):
-        found = function(*[a[start : start + PIECE] for a in flat])
-        parts = found if isinstance(found, tuple) else (found,)
-        outs = outs or [np.empty(x.shape, part.dtype) for part in parts]
-        for out, part in zip(outs, parts, strict=True):
-            out.reshape(-1)[start : start + PIECE] = part
-    return outs[0] if len(outs) == 1 else tuple(outs)
+        function(*[a[start : start + PIECE] for a in flat])
+    return outs[0] if count == 1 else tuple(outs)

@@ -77,13 +77,13 @@ square.grad(x=lambda g, x: g * (2 * x))
 reciprocal.grad(x=lambda g, out: -g * (out * out))
 
 
-@op
+@op(tensors="x tensor1 tensor2")
 def _addcmul(x, tensor1, tensor2, *, value=1):
     """`x + value * tensor1 * tensor2`."""
     return x + value * tensor1 * tensor2
 
 
-@op
+@op(tensors="x tensor1 tensor2")
 def _addcdiv(x, tensor1, tensor2, *, value=1):
     """`x + value * tensor1 / tensor2`."""
     refuse("biu", "addcdiv", x, instead="x + (value * tensor1 / tensor2).trunc()")
@@ -93,8 +93,10 @@ def _addcdiv(x, tensor1, tensor2, *, value=1):
 @op
 def _lerp(x, end, weight):
     """The way from `x` to `end`, gone by `weight`: `x + weight * (end - x)`, exact at both ends."""
-    near, far = x + weight * (end - x), end - (end - x) * (1 - weight)
-    return np.where(abs(weight) < 0.5, near, far)
+    near, way = abs(weight) < 0.5, end - x
+    if isinstance(near, bool):  # a number's
+        return x + weight * way if near else end - way * (1 - weight)
+    return np.where(near, x + weight * way, end - way * (1 - weight))
 
 
 _addcmul.grad(
@@ -349,10 +351,10 @@ logit.grad(x=_logit_grad)
 
 
 def _scaled(other: Any, alpha: Any, input: Any) -> Any:
-    if isinstance(alpha, float) and isinstance(input, Tensor) and input.dtype.rank < 2:
-        raise RuntimeError(
-            f"For integral input tensors, argument alpha must not be a floating point number, got {alpha}"
-        )
+    for kind, rank, name in ((float, 2, "integral"), (complex, 3, "non-complex")):
+        if isinstance(alpha, kind) and isinstance(input, Tensor) and input.dtype.rank < rank:
+            what = "floating point" if rank == 2 else "complex"
+            raise RuntimeError(f"For {name} input tensors, argument alpha must not be a {what} number, got {alpha}")
     return other * alpha
 
 

@@ -103,8 +103,9 @@ def _maxima_inside(x, size, kernel, stride, dilation):
         values = x[parts[0]].copy()
         found = np.zeros(values.shape, kind) if taps is None else taps[parts[0]].copy()
         for k, part in enumerate(parts[1:], 1):
-            better = x[part] > values
-            np.maximum(values, x[part], out=values)
+            other = x[part].copy()  # read twice, and with a stride each time takes longer than this
+            better = other > values
+            np.maximum(values, other, out=values)
             tap = kind.type(k * below) if taps is None else taps[part] + kind.type(k * below)
             found += (tap - found) * better  # `where` stumbles over random masks
         x, taps, below = values, found, below * kernel[dim]

@@ -11,6 +11,7 @@ import numpy as np
 from .. import devices
 from ..autograd.graph import recording
 from ..errors import describe
+from ..promotion import same_place
 from ..tensor import Tensor, wrap
 from .arguments import need_tensor, positive, single, wrapped
 from .indexing import _from_front, _index, _index_put, check_inside
@@ -32,6 +33,7 @@ def _vector(
         )
     if index.ndim > 1:
         raise shape_error(f"{what}(): Index is supposed to be a vector, but has shape {list(index.shape)}")
+    same_place(what, x, index)
     dim = wrapped(dim, x.ndim)
     if not x.ndim and index.array.size != 1:
         raise RuntimeError(f"{what}(): Index to scalar can have only 1 value, got {index.array.size} value(s)")
@@ -105,6 +107,7 @@ def _back_to(like: Tensor, result: Tensor) -> Tensor:
 def _flat_index(x: Tensor, index: Tensor, what: str) -> Any:
     if need_tensor(index, what, "index").array.dtype != np.int64:
         raise RuntimeError(f"{what}(): Expected a long tensor for index, but got {index.dtype}")
+    same_place(what, x, index)
     n = x.array.size
     if not n and index.array.size:
         raise IndexError(f"{what}(): tried to take from an empty tensor")

@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import devices
 from ..op import op
+from ..sums import total
 from ..tensor import Tensor
 from .activations import relu
 from .joining import cat, chunk, stack, unbind
@@ -40,8 +41,30 @@ def _weight_grads(gates, x, states, w_ih, needs, first):
     gx = (flat @ w_ih).reshape(x.shape) if needs & 1 else None
     gw_ih = flat.T @ x.reshape(-1, x.shape[-1]) if needs >> first & 1 else None
     gw_hh = flat.T @ states.reshape(-1, states.shape[-1]) if needs >> first & 2 else None
-    gb = flat.sum(0) if needs >> first & 12 else None
+    gb = total(flat, 0) if needs >> first & 12 else None
     return gx, gw_ih, gw_hh, gb, gb
+
+
+# Many gates: sigmoid(a) = ½ tanh(½ a) + ½, so that one tanh serves all of an LSTM's, and the inner ½ goes into its weights.
+
+
+def _halved(w, order):
+    """The gates of a weight or bias in this order, and halved but for the last, where no sigmoid follows."""
+    if w is None:
+        return None
+    gates = w.reshape(len(order), len(w) // len(order), *w.shape[1:])[order]
+    gates[:-1] *= 0.5
+    return gates.reshape(w.shape)
+
+
+def _by_gate(rows, count):
+    """A view of the gates that lie in the last dimension, each a matrix by itself: (T, count, B, H)."""
+    return np.moveaxis(rows.reshape(*rows.shape[:-1], count, rows.shape[-1] // count), -2, 1)
+
+
+def _transposed(w, count):
+    """Each gate's matrix transposed: (count, H, H). One product with all of them puts each gate in one run of memory."""
+    return w.reshape(count, len(w) // count, w.shape[1]).swapaxes(1, 2).copy()
 
 
 # --- the simple cell: h' = f(x w_ihᵀ + b_ih + h w_hhᵀ + b_hh) ----------------------------------------------------------
@@ -61,20 +84,21 @@ def _rnn(x, h, w_ih, w_hh, b_ih, b_hh, *, relu_=False):
     states = devices.empty((len(x) + 1, *h.shape), x.dtype, like=x)
     states[0] = h
     projected = _projected(x, w_ih, b_ih, b_hh)
-    recurrent = w_hh.T.copy()
+    recurrent, part = w_hh.T.copy(), devices.empty(h.shape, x.dtype, like=x)
     for t, a in enumerate(projected):
-        a += states[t] @ recurrent
-        states[t + 1] = np.maximum(a, 0) if relu_ else np.tanh(a)
+        a += np.matmul(states[t], recurrent, out=part)
+        np.maximum(a, 0, out=states[t + 1]) if relu_ else np.tanh(a, out=states[t + 1])
     return states[1:], states[-1].copy(), states
 
 
 def _rnn_grad(g_out, g_state, states, x, w_ih, w_hh, relu_, needs):
     gates = devices.empty(g_out.shape, g_out.dtype, like=g_out)
     slope = (states[1:] > 0) if relu_ else 1 - states[1:] * states[1:]
-    gh = g_state
+    gh = g_state.copy()
     for t in range(len(gates) - 1, -1, -1):
-        gates[t] = (gh + g_out[t]) * slope[t]
-        gh = gates[t] @ w_hh
+        gh += g_out[t]
+        np.multiply(gh, slope[t], out=gates[t])
+        np.matmul(gates[t], w_hh, out=gh)
     gx, *weights = _weight_grads(gates, x, states[:-1], w_ih, needs, 2)
     return gx, gh, *weights
 
@@ -97,58 +121,56 @@ def _lstm_plain(x, h, c, w_ih, w_hh, b_ih, b_hh):
 @op(plain=_lstm_plain, returns="out state cell", keeps="gates states cells")
 def _lstm(x, h, c, w_ih, w_hh, b_ih, b_hh):
     """i, f, o = sigmoid, g = tanh of the gates; c' = f c + i g; h' = o tanh(c')."""
-    n = h.shape[-1]
     states = devices.empty((len(x) + 1, *h.shape), x.dtype, like=x)
     cells = devices.empty(states.shape, x.dtype, like=x)
     states[0], cells[0] = h, c
-    # sigmoid(a) = ½ tanh(½ a) + ½: all four gates by one tanh, and the inner ½ goes into the weights
-    half = devices.full(4 * n, 0.5, x.dtype, like=x)
-    half[2 * n : 3 * n] = 1
-    rest, column = 1 - half, half[:, None]
-    scaled = [None if b is None else b * half for b in (b_ih, b_hh)]
-    gates = _projected(x, w_ih * column, *scaled)  # (T, B, 4H)
-    recurrent = (w_hh * column).T.copy()
-    shares = [gates[..., k * n : (k + 1) * n] for k in range(4)]
-    for a, i, f, g, o, h, c, new_h, new_c in zip(gates, *shares, states, cells, states[1:], cells[1:], strict=False):
-        a += h @ recurrent
+    order = [0, 1, 3, 2]  # i, f, o, g: the sigmoids lie side by side
+    gates = _by_gate(_projected(x, *[_halved(w, order) for w in (w_ih, b_ih, b_hh)]), 4).copy()  # (T, 4, B, H)
+    recurrent = _transposed(_halved(w_hh, order), 4)
+    part, added = devices.empty(gates.shape[1:], x.dtype, like=x), devices.empty(h.shape, x.dtype, like=x)
+    half = devices.full((), 0.5, x.dtype, like=x)  # a number of Python's would be converted at every step
+    for t, a in enumerate(gates):
+        a += np.matmul(states[t], recurrent, out=part)
         np.tanh(a, out=a)
-        a *= half
-        a += rest
-        np.multiply(f, c, out=new_c)
-        new_c += i * g
-        np.multiply(o, np.tanh(new_c), out=new_h)
+        i, f, o, g = a
+        sigmoids = a[:3]
+        sigmoids *= half
+        sigmoids += half
+        cell = np.multiply(f, cells[t], out=cells[t + 1])
+        cell += np.multiply(i, g, out=added)
+        np.multiply(o, np.tanh(cell, out=added), out=states[t + 1])
     return states[1:], states[-1].copy(), cells[-1].copy(), gates, states, cells
 
 
+def _less_share(x, y, share, out):
+    """x - y share"""
+    return np.subtract(x, np.multiply(y, share, out=out), out=out)
+
+
 def _lstm_grad(g_out, g_state, g_cell, gates, states, cells, x, w_ih, w_hh, needs):
-    n = w_hh.shape[1]
-    i, f, g, o = (gates[..., k * n : (k + 1) * n] for k in range(4))
-    squashed = np.tanh(cells[1:])
+    i, f, o, g = gates.swapaxes(0, 1)
     # what each gate's input does to the cell (i, f, g) or to the state (o): all that does not wait for the step after
-    slopes = 1 - gates
-    slopes *= gates
-    into_i, into_f, into_g, into_o = (slopes[..., k * n : (k + 1) * n] for k in range(4))
-    into_i *= g
-    into_f *= cells[:-1]
-    np.multiply(g, g, out=into_g)
-    np.subtract(1, into_g, out=into_g)
-    into_g *= i
-    into_o *= squashed
-    squashed *= squashed
-    through = np.subtract(1, squashed, out=squashed)
-    through *= o
-    gh, gc = g_state.copy(), g_cell.copy()
-    steps = [a[::-1] for a in (g_out, through, slopes, into_i, into_f, into_g, into_o, f)]
-    for g_now, through_now, step, to_i, to_f, to_g, to_o, f_now in zip(*steps, strict=True):
-        gh += g_now
-        gc += gh * through_now
-        to_i *= gc  # the slopes become the gates' gradient
-        to_f *= gc
-        to_g *= gc
-        to_o *= gh
-        gc *= f_now
-        gh = step @ w_hh
-    gx, *weights = _weight_grads(slopes, x, states[:-1], w_ih, needs, 3)
+    into_cell = devices.empty((3, *g.shape), g.dtype, like=g)
+    part = i * g
+    _less_share(part, part, i, out=into_cell[0])  # g i (1 - i)
+    _less_share(i, part, g, out=into_cell[2])  # i (1 - g²)
+    np.multiply(f, cells[:-1], out=part)
+    _less_share(part, part, f, out=into_cell[1])  # c f (1 - f)
+    into_state = _less_share(states[1:], states[1:], o, out=part)  # tanh(c') o (1 - o)
+    through = np.tanh(cells[1:])
+    _less_share(o, states[1:], through, out=through)  # what the new cell does to the state: o (1 - tanh²(c'))
+    rows = devices.empty((*g.shape[:-1], 4 * g.shape[-1]), g.dtype, like=g)  # the gates' gradient
+    apart = _by_gate(rows, 4)
+    into_cell, cell_gates, o_gate = into_cell.swapaxes(0, 1), apart[:, :3], apart[:, 3]
+    gh, gc, part = g_state.copy(), g_cell.copy(), devices.empty(g_state.shape, g.dtype, like=g)
+    for t in range(len(g) - 1, -1, -1):
+        gh += g_out[t]
+        gc += np.multiply(gh, through[t], out=part)
+        np.multiply(into_cell[t], gc, out=cell_gates[t])
+        np.multiply(into_state[t], gh, out=o_gate[t])
+        gc *= f[t]
+        np.matmul(rows[t], w_hh, out=gh)
+    gx, *weights = _weight_grads(rows, x, states[:-1], w_ih, needs, 3)
     return gx, gh, gc, *weights
 
 
@@ -172,47 +194,53 @@ def _gru_plain(x, h, w_ih, w_hh, b_ih, b_hh):
 @op(plain=_gru_plain, returns="out state", keeps="gates states fresh")
 def _gru(x, h, w_ih, w_hh, b_ih, b_hh):
     """r, z = sigmoid of the gates, n = tanh(x's part + r times h's part); h' = (1 - z) n + z h."""
-    n = h.shape[-1]
     states = devices.empty((len(x) + 1, *h.shape), x.dtype, like=x)
     fresh = devices.empty((len(x), *h.shape), x.dtype, like=x)  # h's part of n, before the reset gate
     states[0] = h
-    gates = _projected(x, w_ih, b_ih)  # (T, B, 3H)
-    recurrent = w_hh.T.copy()
-    for t, a in enumerate(gates):
-        part = states[t] @ recurrent
-        if b_hh is not None:
-            part += b_hh
-        both, new = a[..., : 2 * n], a[..., 2 * n :]
-        both += part[..., : 2 * n]
-        both *= 0.5
-        np.tanh(both, out=both)
-        both *= 0.5
-        both += 0.5
-        fresh[t] = part[..., 2 * n :]
-        new += both[..., :n] * fresh[t]
+    inside, b_new = b_hh, 0
+    if b_hh is not None:  # n's stays behind the reset gate
+        inside, b_new = b_hh.copy(), b_hh[2 * h.shape[-1] :]
+        inside[2 * h.shape[-1] :] = 0
+    gates = _by_gate(_projected(x, w_ih, b_ih, inside), 3).copy()  # (T, 3, B, H)
+    recurrent = _transposed(w_hh, 3)
+    part, added = devices.empty(gates.shape[1:], x.dtype, like=x), devices.empty(h.shape, x.dtype, like=x)
+    half = devices.full((), 0.5, x.dtype, like=x)
+    for t, (r, z, new) in enumerate(gates):
+        np.matmul(states[t], recurrent, out=part)
+        sigmoids = gates[t, :2]
+        sigmoids += part[:2]
+        sigmoids *= half
+        np.tanh(sigmoids, out=sigmoids)
+        sigmoids *= half
+        sigmoids += half
+        np.add(part[2], b_new, out=fresh[t])
+        new += np.multiply(r, fresh[t], out=added)
         np.tanh(new, out=new)
-        states[t + 1] = new + both[..., n:] * (states[t] - new)
+        np.subtract(states[t], new, out=added)
+        added *= z
+        np.add(new, added, out=states[t + 1])
     return states[1:], states[-1].copy(), gates, states, fresh
 
 
 def _gru_grad(g_out, g_state, gates, states, fresh, x, w_ih, w_hh, needs):
-    n = w_hh.shape[1]
-    r, z, new = (gates[..., k * n : (k + 1) * n] for k in range(3))
+    r, z, new = gates.swapaxes(0, 1)
     into_new = (1 - z) * (1 - new * new)
     into_z = (states[:-1] - new) * z * (1 - z)
     into_r = fresh * r * (1 - r)
-    ours = devices.empty(gates.shape, gates.dtype, like=gates)  # the gradient of x's part of the gates
-    theirs = devices.empty(gates.shape, gates.dtype, like=gates)  # of h's part: the reset gate stands before n
-    gh = g_state
+    ours = devices.empty((*new.shape[:-1], 3 * new.shape[-1]), new.dtype, like=new)  # the gradient of x's part
+    theirs = devices.empty(ours.shape, new.dtype, like=new)  # of h's part: the reset gate stands before n
+    our_r, our_z, our_new = _by_gate(ours, 3).swapaxes(0, 1)
+    their_new = _by_gate(theirs, 3)[:, 2]
+    gh, part = g_state.copy(), devices.empty(g_state.shape, new.dtype, like=new)
     for t in range(len(gates) - 1, -1, -1):
-        gh = gh + g_out[t]
-        gn = gh * into_new[t]
-        ours[t, ..., :n] = gn * into_r[t]
-        ours[t, ..., n : 2 * n] = gh * into_z[t]
-        ours[t, ..., 2 * n :] = gn
+        gh += g_out[t]
+        g_new = np.multiply(gh, into_new[t], out=our_new[t])
+        np.multiply(g_new, into_r[t], out=our_r[t])
+        np.multiply(gh, into_z[t], out=our_z[t])
         theirs[t] = ours[t]
-        theirs[t, ..., 2 * n :] *= r[t]
-        gh = gh * z[t] + theirs[t] @ w_hh
+        np.multiply(g_new, r[t], out=their_new[t])
+        gh *= z[t]
+        gh += np.matmul(theirs[t], w_hh, out=part)
     gx, gw_ih, _, gb_ih, _ = _weight_grads(ours, x, states[:-1], w_ih, needs & ~40, 2)
     _, _, gw_hh, _, gb_hh = _weight_grads(theirs, x, states[:-1], w_ih, needs & ~21, 2)
     return gx, gh, gw_ih, gw_hh, gb_ih, gb_hh

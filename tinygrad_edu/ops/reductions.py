@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -165,13 +167,13 @@ def _place_of(name, function, x, dim, keepdim):
 
 
 @op(differentiable=False)
-def argmax(x, dim=None, keepdim=False):
+def argmax(x, dim: int | None = None, keepdim=False):
     """The place of the largest element, the first of several."""
     return _place_of("argmax", np.argmax, x, dim, keepdim)
 
 
 @op(differentiable=False)
-def argmin(x, dim=None, keepdim=False):
+def argmin(x, dim: int | None = None, keepdim=False):
     """The place of the smallest element, the first of several."""
     return _place_of("argmin", np.argmin, x, dim, keepdim)
 
@@ -182,17 +184,19 @@ _max.grad(x=chosen_grad)
 _min.grad(x=chosen_grad)
 
 
-def max(input, dim=None, keepdim=False, *, other=None, out=None):
+def max(input, dim: Any = None, keepdim=False, *, other=None, out=None):
     """The largest of all; with `dim`, (values, indices) along it; with another tensor, the larger of each pair."""
     return _extreme(input, dim, keepdim, other, out, amax, _max, "maximum")
 
 
-def min(input, dim=None, keepdim=False, *, other=None, out=None):
+def min(input, dim: Any = None, keepdim=False, *, other=None, out=None):
     """The smallest of all; with `dim`, (values, indices) along it; with another tensor, the smaller of each pair."""
     return _extreme(input, dim, keepdim, other, out, amin, _min, "minimum")
 
 
 def _extreme(input, dim, keepdim, other, out, of_all, along, of_pairs):
+    if other is not None and dim is not None:
+        raise TypeError(f"{of_pairs}(): takes a dim or another tensor, not both")
     other = dim if isinstance(dim, Tensor) else other
     need_tensor(input, of_pairs)
     if other is not None:
@@ -234,7 +238,7 @@ def _product_tree(x, dim, keepdim, dtype):
 
 
 @op(plain=_product_tree)
-def prod(x, dim=None, keepdim=False, *, dtype=None):
+def prod(x, dim: int | None = None, keepdim=False, *, dtype=None):
     """The product."""
     if dim is not None and not isinstance(dim, int):
         raise TypeError(f"prod(): argument 'dim' must be int, not {type(dim).__name__}")
@@ -261,7 +265,7 @@ prod.grad(x=_prod_grad)
 
 
 @op
-def logsumexp(x, dim, keepdim=False):
+def logsumexp(x, dim: int | Sequence[int], keepdim=False):
     """log Σ exp(x), with the largest taken out first, so that nothing overflows."""
     x = x if x.dtype.kind in "fc" else x * 1.0
     axis = reduced(x, dim)
@@ -345,7 +349,7 @@ def _nuclear_norm(input, dim, keepdim):
     return values.unsqueeze(rows).unsqueeze(columns) if keepdim else values
 
 
-def dist(input, other, p=2):
+def dist(input: Tensor, other: Tensor, p: float = 2):
     """The p-norm of the difference."""
     return _norm(input - other, p)
 

@@ -42,7 +42,7 @@ def frac(x):
 
 
 @op
-def round(x, *, decimals=0):
+def round(x, *, decimals: int = 0):
     """The nearest integer, of two the even one; with `decimals`, the nearest multiple of `10**-decimals`."""
     refuse("bc" if not decimals else "biuc", "round", x)
     return np.round(x, decimals)
@@ -167,7 +167,7 @@ _clamp.grad(x=_clamp_grad, min=_clamp_grad_min, max=_clamp_grad_max)
 
 
 @op
-def nan_to_num(x, nan=None, posinf=None, neginf=None):
+def nan_to_num(x, nan: float | None = None, posinf: float | None = None, neginf: float | None = None):
     """Finite numbers: `nan` (0) for what is no number, the largest and the smallest for the infinite."""
     if x.dtype.kind not in "fc":
         return x.copy()

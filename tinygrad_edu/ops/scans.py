@@ -174,7 +174,7 @@ def _part(x, dim, start, stop):
 
 
 @takes_out
-def diff(input, n=1, dim=-1, prepend=None, append=None):
+def diff(input, n: int = 1, dim=-1, prepend=None, append=None):
     """The differences of neighbours along a dimension, n times over."""
     if not need_tensor(input, "diff").ndim:
         raise RuntimeError(message("diff()", "expects input to be at least one-dimensional"))
@@ -212,13 +212,13 @@ def _areas(name, y, x, dx, dim):
     return middle * (dx if x is None else _widths(name, y, x, dim)), dim
 
 
-def trapezoid(y, x=None, *, dx=None, dim=-1):
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: complex | None = None, dim=-1):
     """The integral by the trapezoidal rule: Σ (xᵢ₊₁ - xᵢ)(yᵢ₊₁ + yᵢ) / 2, for points at distance dx without `x`."""
     areas, dim = _areas("trapezoid", y, x, 1 if dx is None else dx, dim)
     return sum(areas, dim - y.ndim)
 
 
-def cumulative_trapezoid(y, x=None, *, dx=None, dim=-1):
+def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: complex | None = None, dim=-1):
     """The running integral by the trapezoidal rule."""
     areas, dim = _areas("cumulative_trapezoid", y, x, 1 if dx is None else dx, dim)
     return cumsum(areas, dim - y.ndim)

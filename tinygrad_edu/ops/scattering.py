@@ -9,6 +9,7 @@ import numpy as np
 from .. import devices
 from ..errors import describe
 from ..op import expand, op
+from ..promotion import same_place
 from ..tensor import Tensor
 from .arguments import blank, need_tensor, single, wrapped
 from .indexing import check_inside
@@ -163,6 +164,7 @@ def _checked(what: str, x: Tensor, dim: int, index: Any, src: Tensor | None = No
     """The tensors with at least one dimension, `src` cut to what the index reaches."""
     if need_tensor(index, what, "index").array.dtype not in (np.int32, np.int64) and index.numel():
         raise RuntimeError(f"{what}(): Expected dtype int32/int64 for index, but got {index.dtype}; write index.long()")
+    same_place(what, x, index, *(() if src is None else (src,)))
     dim = wrapped(dim, x.ndim)
     if index.numel() or index.ndim == x.ndim:
         if max(index.ndim, 1) != max(x.ndim, 1):

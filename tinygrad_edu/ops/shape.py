@@ -76,6 +76,8 @@ def reshape(input: Tensor, *lengths: Any, shape: Any = None) -> Tensor:
 
 def _face_of_view(self: Tensor, *shape: Any, size: Any = None, dtype: Any = None) -> Tensor:
     """The same memory in another shape, or read as another dtype."""
+    if (size is not None) + (dtype is not None) + bool(shape) > 1:
+        raise TypeError("view() takes a shape or a dtype, not both")
     shape = shape if size is None else (size,)
     if dtype is not None or (len(shape) == 1 and isinstance(shape[0], dtypes.dtype)):
         return _as_dtype(self, dtype or shape[0])
@@ -353,8 +355,14 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
 
 def broadcast_shapes(*shapes: Any) -> Size:
     """The shape that tensors of these shapes have when they are used together."""
+    for s in shapes:
+        if not isinstance(s, (int, tuple, list)):
+            wrong = f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {describe(s)}"
+            raise RuntimeError(f"broadcast_shapes: {wrong}")
     try:
-        return Size(np.broadcast_shapes(*[(s,) if isinstance(s, int) else tuple(s) for s in shapes]))
+        return Size(
+            np.broadcast_shapes(*[(s,) if isinstance(s, int) else sizes((tuple(s),), "shapes") for s in shapes])
+        )
     except ValueError:
         listed = " and ".join(str(list(s)) if not isinstance(s, int) else str([s]) for s in shapes)
         raise RuntimeError(f"broadcast_shapes: the shapes {listed} cannot be broadcast to a single shape") from None

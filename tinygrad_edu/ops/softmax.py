@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from .. import devices
 from ..op import op
 from ..sums import ones
 from ..tensor import Tensor
 from .operands import refuse
 from .pointwise import exp
+from .reductions import logsumexp
 
 
 def _row_max(x):
@@ -24,7 +26,8 @@ def _row_max(x):
 def _row_sum(x):
     """The sum of each last row, which stays as a dimension of length 1: a product takes a quarter of the time of sum."""
     if type(x) is np.ndarray and x.dtype.char in "fd" and x.flags.c_contiguous:
-        return (x @ ones(x.shape[-1], x.dtype))[..., None]
+        row = ones(x.shape[-1], x.dtype)
+        return x.dot(row)[:, None] if x.ndim == 2 else (x @ row)[..., None]
     return x.sum(-1, keepdims=True)
 
 
@@ -43,26 +46,66 @@ def _is_last(x, dim):
     return x.ndim > 1 and dim in (-1, x.ndim - 1)
 
 
+def _none(dim):
+    """Dimension 0 of a number alone, as no dimension: to CuPy it has none."""
+    return () if dim in (0, -1) else dim
+
+
+# The plain definitions are for the reader, and for tests: the rules of these operations work on tensors too.
+
+
+def _softmax_plain(x, dim):
+    return exp(x - logsumexp(x, dim, True))
+
+
+def _log_softmax_plain(x, dim):
+    return x - logsumexp(x, dim, True)
+
+
 @op
 def _softmax(x, dim):
     """exp(x) / Σ exp(x) along `dim`."""
     refuse("biu", "softmax", x)
+    return _softmax_along(x, dim if x.ndim else _none(dim))
+
+
+@devices.fused
+def _softmax_along(x, dim):
+    """What `_softmax` says."""
     e = np.exp(_centred(x, dim))
     e /= _total(e, dim)
     return e
+
+
+@devices.fused
+def _softmax_along_grad(g, out, dim):
+    """The way back through `_softmax`."""
+    return out * (g - (g * out).sum(dim, keepdims=True))
 
 
 @op
 def _log_softmax(x, dim):
     """x - log Σ exp(x) along `dim`."""
     refuse("biu", "log_softmax", x)
+    return _log_softmax_along(x, dim if x.ndim else _none(dim))
+
+
+@devices.fused
+def _log_softmax_along(x, dim):
+    """What `_log_softmax` says."""
     z = _centred(x, dim)
     z -= np.log(_total(np.exp(z), dim))
     return z
 
 
-_softmax.grad(x=lambda g, out, dim: out * (g - (g * out).sum(dim, keepdims=True)))
-_log_softmax.grad(x=lambda g, out, dim: g - exp(out) * g.sum(dim, keepdims=True))
+@devices.fused
+def _log_softmax_along_grad(g, out, dim):
+    """The way back through `_log_softmax`."""
+    return g - exp(out) * g.sum(dim, keepdims=True)
+
+
+_softmax.grad(x=lambda g, out, dim: _softmax_along_grad(g, out, dim if out.ndim else ()))
+_log_softmax.grad(x=lambda g, out, dim: _log_softmax_along_grad(g, out, dim if out.ndim else ()))
 
 
 def softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:

@@ -90,7 +90,7 @@ def topk(x, k, dim=-1, largest=True, sorted=True):
 
 
 @op(returns="values indices")
-def kthvalue(x, k, dim=-1, keepdim=False):
+def kthvalue(x, k: int, dim=-1, keepdim=False):
     """The k-th smallest element along a dimension, and where it was."""
     need_order("kthvalue", x)
     need_elements("kthvalue", x, dim)
@@ -238,13 +238,13 @@ def bucketize(input, boundaries, *, out_int32=False, right=False, out=None):
 
 
 @op(differentiable=False)
-def _isin(x, y, assume_unique, invert):
+def _isin(x, y, assume_unique: bool, invert: bool):
     """Whether each element is one of those of `y`."""
     return np.isin(x, y, assume_unique=assume_unique, invert=invert)
 
 
 @takes_out
-def isin(elements, test_elements, *, assume_unique=False, invert=False):
+def isin(elements: Tensor | complex, test_elements: Tensor | complex, *, assume_unique=False, invert=False):
     """Whether each element is one of the `test_elements`."""
     if not isinstance(elements, Tensor) and not isinstance(test_elements, Tensor):
         raise TypeError("isin(): 'elements' or 'test_elements' must be Tensor, not both numbers")

@@ -27,6 +27,7 @@ ERFCX = (
 ERF_SINGLE = (
     1.418472426e-7, -5.668382894e-6, 8.763671970e-5, -0.0006197829214, -0.0001918329781, 0.1027690568, 1.128379274,
 )  # fmt: skip
+NORMAL_SINGLE = tuple(c * 0.5 ** (6.5 - k) for k, c in enumerate(ERF_SINGLE))  # atanh(erf(x / √2)) / x
 ERF_SERIES = tuple(2 / math.sqrt(math.pi) * (-1) ** n / (math.factorial(n) * (2 * n + 1)) for n in range(12, -1, -1))
 ROOT_PI, ROOT_2 = math.sqrt(math.pi), math.sqrt(2)
 
@@ -60,9 +61,24 @@ def _erf(x):
     return np.copysign(np.where(size < 0.5, near, 1 - np.exp(-size * size) * _erfcx_right(size)), x)
 
 
-def _erf_single(x):
+def _erf_single(x, out=None):
     """tanh of a polynomial: NumPy's tanh costs as much as two products. Beyond its range the polynomial only grows."""
-    return np.tanh(x * polynomial(x * x, ERF_SINGLE))
+    inner = polynomial(x * x, ERF_SINGLE)
+    inner *= x
+    return np.tanh(inner, out=out)
+
+
+def _normal(x, square):
+    """The normal distribution's Φ(x) = ½ + ½ erf(x / √2), for x and its square."""
+    if x.dtype == np.float32:
+        inner = polynomial(square, NORMAL_SINGLE)
+        inner *= x
+        share = np.tanh(inner)
+    else:
+        share = erf(x * math.sqrt(0.5))
+    share *= 0.5
+    share += 0.5
+    return share
 
 
 def _erfcinv_right(q, rounds):
@@ -108,7 +124,7 @@ def _log_ndtr(x):
 @op
 def erf(x):
     """The error function `2 / sqrt(pi) * integral of exp(-t**2) from 0 to x`."""
-    return in_pieces(_erf_single, x) if x.dtype == np.float32 else in_double(_erf, x)
+    return in_pieces(_erf_single, 1, x) if x.dtype == np.float32 else in_double(_erf, x)
 
 
 @op

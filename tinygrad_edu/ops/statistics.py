@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import builtins
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -77,25 +79,25 @@ def _spread_arguments(dim, unbiased, correction):
     return dim, (1 if unbiased is None else int(unbiased)) if correction is None else correction
 
 
-def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None, out=None):
+def var(input, dim: Any = None, unbiased: bool | None = None, keepdim=False, *, correction=None, out=None):
     """The variance: Σ (x - mean)² / (n - correction)."""
     dim, correction = _spread_arguments(dim, unbiased, correction)
     return _var(input, dim, correction, keepdim, out=out)
 
 
-def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None, out=None):
+def std(input, dim: Any = None, unbiased: bool | None = None, keepdim=False, *, correction=None, out=None):
     """The standard deviation: the root of the variance."""
     dim, correction = _spread_arguments(dim, unbiased, correction)
     return _std(input, dim, correction, keepdim, out=out)
 
 
-def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+def var_mean(input, dim: Any = None, unbiased: bool | None = None, keepdim=False, *, correction=None):
     """Variance and mean."""
     dim, correction = _spread_arguments(dim, unbiased, correction)
     return _var(input, dim, correction, keepdim), mean(input, dim, keepdim)
 
 
-def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+def std_mean(input, dim: Any = None, unbiased: bool | None = None, keepdim=False, *, correction=None):
     """Standard deviation and mean."""
     dim, correction = _spread_arguments(dim, unbiased, correction)
     return _std(input, dim, correction, keepdim), mean(input, dim, keepdim)
@@ -217,7 +219,7 @@ def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
 # --- covariance ------------------------------------------------------------------------------------------------------
 
 
-def cov(input, *, correction=1, fweights=None, aweights=None):
+def cov(input, *, correction: int = 1, fweights=None, aweights=None):
     """The covariance of variables in rows: (x - mean)(x - mean)ᴴ / (n - correction); columns may count by weights."""
     if input.ndim > 2:
         raise RuntimeError(message("cov()", f"expected input to have two or fewer dimensions but got {input.ndim}"))
@@ -330,7 +332,7 @@ _Histogram = named("histogram", "hist bin_edges")
 _HistogramDD = named("histogramdd", "hist bin_edges")
 
 
-def histogram(input, bins, *, range=None, weight=None, density=False, out=None):
+def histogram(input, bins: int | Tensor | Sequence[int], *, range=None, weight=None, density=False, out=None):
     """How many elements, or how much weight, fall between the edges; `bins` is a number or the edges themselves."""
     _need_real("histogram", input)
     if weight is not None and weight.shape != input.shape:
@@ -350,6 +352,8 @@ def histogram(input, bins, *, range=None, weight=None, density=False, out=None):
 
 def histogramdd(input, bins, *, range=None, weight=None, density=False):
     """How many points, in rows of coordinates, fall into each cell of a grid, whose edges come as a list."""
+    if isinstance(bins, Tensor):
+        raise TypeError("histogramdd(): argument 'bins' (position 2) must be int or tuple of Tensors, not Tensor")
     _need_real("histogramdd", input)
     if not input.ndim:
         raise RuntimeError(message("histogramdd()", "points are rows of coordinates, but the tensor has no dimensions"))

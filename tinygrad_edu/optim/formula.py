@@ -22,6 +22,7 @@ from .row import Layout
 
 Array = Any
 PLAIN = frozenset({float, int, bool, str, type(None)})
+NUMBERS = PLAIN | {list}  # the parameters are in one
 
 
 class FormulaOptimizer(Optimizer):
@@ -74,14 +75,17 @@ class FormulaOptimizer(Optimizer):
             layout = self._layouts.get(number)
             if layout is None or not layout.holds(self, moved, options):
                 layout = self._layouts[number] = Layout(self, moved, options)
-            layout.advance(self, options)
             if layout.others:
                 self._one_by_one(layout.others, options)
-            for p in moved:
-                p.version().write()
-                if watching is not None:
-                    watching.written(p, f"{type(self).__name__}.step")
+            layout.advance(self, options)
+            for p in moved if watching is not None else ():
+                watching.written(p, f"{type(self).__name__}.step")
         return loss
+
+    def laid_out(self) -> list[Layout]:
+        """How the last step went over each group; nothing where a part of it did not go by rows."""
+        found = [self._layouts.get(number) for number in range(len(self.param_groups))]
+        return [each for each in found if each is not None and each.whole and not each.others]
 
     def _one_by_one(self, params: list[Tensor], options: dict[str, Any]) -> None:
         """The formula for each parameter; on a GPU perhaps for all at once."""
@@ -166,6 +170,8 @@ def _counter(value: Any) -> Tensor:
 
 def plain_options(group: dict[str, Any]) -> dict[str, Any]:
     """A group's options; those given as tensors as the numbers in them."""
+    if NUMBERS.issuperset(map(type, group.values())):
+        return group
     return {k: v if type(v) in PLAIN else _number(v) for k, v in group.items() if k != "params"}
 
 

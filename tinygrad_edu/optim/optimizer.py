@@ -43,6 +43,12 @@ def register_optimizer_step_post_hook(hook: Callable) -> Handle:
     return Handle(_post_hooks, hook)
 
 
+def hooks_around(optimizer: Optimizer) -> list[dict[int, Callable]]:
+    """All that is called before and after a step of an optimizer: of all optimizers, and of this one."""
+    own = (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks)
+    return [_pre_hooks, _post_hooks, *own]
+
+
 class Optimizer:
     """Base of all optimizers: a subclass gives its options as `defaults` and says in `step` how parameters change."""
 
@@ -58,6 +64,9 @@ class Optimizer:
         if hasattr(params, "parameters"):
             kind = type(params).__name__
             raise TypeError(message("optimizer", f"'{kind}' object is not iterable", instead="model.parameters()"))
+        if callable(params):
+            instead = f"model.{getattr(params, '__name__', 'parameters')}(), with its parentheses"
+            raise TypeError(message("optimizer", f"'{type(params).__name__}' object is not iterable", instead=instead))
         if not isinstance(defaults, dict):
             raise TypeError(message("optimizer", f"defaults must be a dict of options, not {type(defaults).__name__}"))
         self.defaults = defaults
@@ -130,7 +139,7 @@ class Optimizer:
         for group in self.param_groups:
             for p in group["params"]:
                 if set_to_none:
-                    p.grad = None
+                    p._grad = None
                 elif p.grad is not None:
                     p.grad = p.grad.detach() if p.grad.requires_grad else p.grad
                     p.grad.zero_()
@@ -209,6 +218,14 @@ class Optimizer:
         saved = dict(state_dict)
         for hook in self._optimizer_load_state_dict_pre_hooks.values():
             saved = _or(hook(self, saved), saved)
+        if not {"state", "param_groups"} <= set(saved):
+            raise KeyError(
+                message(
+                    "load_state_dict",
+                    f"no state and param_groups in {list(saved)[:5]}",
+                    instead="what state_dict() gave",
+                )
+            )
         groups = [{**copy.deepcopy(_without_params(g)), "params": list(g["params"])} for g in saved["param_groups"]]
         if len(groups) != len(self.param_groups):
             wrong = "loaded state dict has a different number of parameter groups"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
 Array = Any
 Options = dict[str, Any]
-SMALL = 1 << 13  # elements: above, copying them costs more than the calls that are saved
+SMALL = 1 << 12  # elements: above, copying them costs more than the calls that are saved
 PIECE = 1 << 16  # elements: with its state and its buffers a piece fits in the second cache
+NONE: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # the names of a state that is empty
 _buffers, _decay_buffers = Buffers(), Buffers()
 
 
@@ -30,7 +32,7 @@ class Layout:
     """The rows of a group, for as long as it moves the same parameters with the same state; `others` fit in none."""
 
     def __init__(self, optimizer: FormulaOptimizer, moved: list[Tensor], options: Options) -> None:
-        self.seen = [(p, p.array) for p in moved]
+        self.moved, self.memory = moved, [p.array for p in moved]
         self.names = (tuple(optimizer.arrays(options)), tuple(optimizer.scalars(options)))
         arrays, scalars = self.names
         states = [optimizer.state.get(p, {}) for p in moved] if arrays or scalars else [{} for _ in moved]
@@ -43,23 +45,30 @@ class Layout:
         self.rows = [Row(group, arrays, scalars) for group in ([small] if small else []) + alone]
         taken = {id(p) for p, _ in plain}
         self.others = [p for p in moved if id(p) not in taken]
+        self.update, self.decay = lean(type(optimizer).update, arrays), lean(type(optimizer).decay)
 
     def holds(self, optimizer: FormulaOptimizer, moved: list[Tensor], options: Options) -> bool:
         """Whether parameters and state are those that were laid out."""
-        if not self.whole or len(moved) != len(self.seen):
-            return False
-        for p, (q, x) in zip(moved, self.seen, strict=True):
-            if p is not q or p.array is not x:
-                return False
-        names = (tuple(optimizer.arrays(options)), tuple(optimizer.scalars(options)))
-        return names == self.names and all(row.holds(optimizer) for row in self.rows)
+        return (
+            self.whole
+            and len(moved) == len(self.moved)
+            and all(map(is_, moved, self.moved))
+            and all(map(is_, [p.array for p in moved], self.memory))
+            and self.fits(optimizer, options)
+            and (self.names == NONE or all(row.holds(optimizer) for row in self.rows))
+        )
+
+    def fits(self, optimizer: FormulaOptimizer, options: Options) -> bool:
+        """Whether the options ask for the state that was laid out."""
+        return (tuple(optimizer.arrays(options)), tuple(optimizer.scalars(options))) == self.names
 
     def advance(self, optimizer: FormulaOptimizer, options: Options) -> None:
-        """A step for all that is in rows."""
-        update = lean(type(optimizer).update, self.names[0])
-        decay = lean(type(optimizer).decay) if options.get("maximize") or options.get("weight_decay") else None
+        """A step for all that is in rows; all parameters count as written."""
+        decay = self.decay if options.get("maximize") or options.get("weight_decay") else None
         for row in self.rows:
-            row.advance(optimizer, options, update, decay)
+            row.advance(optimizer, options, self.update, decay)
+        for p in self.moved:
+            (p._writes or p.version()).write()
 
 
 class Row:
@@ -73,13 +82,15 @@ class Row:
         self, members: list[tuple[Tensor, dict[str, Any]]], arrays: tuple[str, ...], scalars: tuple[str, ...]
     ) -> None:
         self.params = [p for p, _ in members]
-        self.kept = [(p, name, s[name]) for p, s in members for name in (*arrays, *scalars)]
+        self.names = (*arrays, *scalars)
+        self.states = [s for _, s in members]
+        self.kept = [s[name] for s in self.states for name in self.names]
         self.x, self.windows = _end_to_end([p.array for p in self.params])
         self.g = np.empty_like(self.x) if len(members) > 1 else None
         own = {name: _moved([s[name] for _, s in members]) for name in arrays}
         self.numbers = [_moved([s[name] for _, s in members]) for name in scalars]
         self.counted = {name: row[:1].reshape(()) for name, row in zip(scalars, self.numbers, strict=True)}
-        self.seen = [t.array for _, _, t in self.kept]
+        self.seen = [t.array for t in self.kept]
         parts = [slice(k, k + PIECE) for k in range(0, len(self.x), PIECE)]
         self.pieces: list[tuple[slice, Array, dict[str, Any]]] = [
             (part, self.x[part], {"first": False, **{name: a[part] for name, a in own.items()}}) for part in parts
@@ -87,11 +98,11 @@ class Row:
 
     def holds(self, optimizer: FormulaOptimizer) -> bool:
         """Whether the optimizer's state is still the one that lies here."""
-        state = optimizer.state
-        for (p, name, t), a in zip(self.kept, self.seen, strict=True):
-            if state[p].get(name) is not t or t.array is not a:
-                return False
-        return True
+        return (
+            all(map(is_, map(optimizer.state.get, self.params), self.states))
+            and all(map(is_, [s.get(name) for s in self.states for name in self.names], self.kept))
+            and all(map(is_, [t.array for t in self.kept], self.seen))
+        )
 
     def advance(self, optimizer: FormulaOptimizer, options: Options, update: Callable, decay: Callable | None) -> None:
         """A step for all parameters of the row."""
@@ -104,7 +115,7 @@ class Row:
         single = optimizer.count(self.counted, options)
         for row in self.numbers:
             row[1:] = row[0]
-        for _, _, t in self.kept:
+        for t in self.kept:
             if t._writes is not None:
                 t._writes.write()
         for part, x, state in self.pieces:

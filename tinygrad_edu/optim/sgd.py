@@ -12,6 +12,7 @@ from .optimizer import ParamsT
 class SGD(FormulaOptimizer):
     """A step against the gradient, or against its running sum: `b = momentum b + (1 - dampening) g; p -= lr b`."""
 
+    kernel = "sgd"
     by_parts = False
 
     def __init__(

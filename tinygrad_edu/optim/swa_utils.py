@@ -75,6 +75,8 @@ class AveragedModel(Module):
         super().__init__()
         if avg_fn is not None and multi_avg_fn is not None:
             raise AssertionError("Only one of avg_fn and multi_avg_fn should be provided")
+        if not isinstance(model, Module):
+            raise TypeError(f"AveragedModel takes a Module, not {type(model).__name__}")
         self.module = copy.deepcopy(model)
         if device is not None:
             self.module = self.module.to(device)

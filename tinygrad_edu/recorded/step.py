@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Sequence
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,13 @@ import numpy as np
 from .. import devices, dtypes
 from ..autograd.modes import observer, recording
 from ..nn.modules.hooks import EVERYWHERE
+from ..optim.formula import FormulaOptimizer
+from ..optim.optimizer import Optimizer, hooks_around
+from ..optim.row import Layout
 from ..tensor import Leaf, Tensor, wrap
 from ..written import executed
 from . import purity
+from .guards import Guards
 from .surroundings import PLAIN, Surroundings
 from .tape import Tape, listen
 
@@ -22,17 +27,44 @@ MOST = 256  # sets of arguments that one step is recorded for
 
 
 class Program:
-    """A recorded step: its text, and the objects that it works on."""
+    """A recorded step: its text, the objects that it works on, and the conditions under which it may be replayed."""
 
     def __init__(self, tape: Tape, result: str, function: Callable) -> None:
         self.around = Surroundings(function, list(tape.modules.values()))
         self.why = tape.why or purity.reason(self.around.functions)
-        self.objects = tape.objects
-        tensors = [v for v in self.objects.values() if isinstance(v, Tensor)]
-        self.tensors = [(t, t.array.shape, t.array.dtype) for t in tensors]
-        self.leaves: list[tuple[Leaf, Any]] = [(v, v.tensor()) for v in self.objects.values() if isinstance(v, Leaf)]
+        self.objects, self.made = tape.objects, tape.made
+        looked_up = self._look_up(self.around.tensors())
         head = f"def step({', '.join(f'a{i}' for i in range(tape.count))}):"
-        self.source = "\n".join([head, *_indented(tape.lines, result)])
+        self.source = "\n".join([head, *looked_up, *_indented(tape.lines, result)])
+
+    def _look_up(self, tensors: dict[int, Tensor]) -> list[str]:
+        """Lines that find the arrays of tensors around the step, which may have others by then."""
+        lines = []
+        for name, value in list(self.objects.items()):
+            if (t := tensors.get(id(value))) is not None:
+                del self.objects[name]
+                self.objects[of := f"t_{name}"] = t
+                lines.append(f"    {name} = {of}.array")
+        return lines
+
+    @functools.cached_property
+    def guards(self) -> Guards:
+        """Everything that the recording took for granted."""
+        guards, rows = Guards(), [each for each in self.objects.values() if isinstance(each, Layout)]
+        for value in self.objects.values():
+            if isinstance(value, Leaf):
+                guards.require(f"{guards.name(value)}.hooks is None")
+                guards.require(f"{guards.name(value.tensor())}.node is {guards.name(value)}")
+            elif isinstance(value, Tensor):
+                t, a = guards.name(value), value.array
+                guards.require(f"{t}.node is {guards.name(value.node)}", f"type({t}.array) is {guards.name(type(a))}")
+                guards.require(f"{t}.array.shape == {a.shape}", f"{t}.array.dtype is {guards.name(a.dtype)}")
+            elif isinstance(value, Optimizer):
+                _guard_parameters(guards, value)
+                if isinstance(value, FormulaOptimizer) and any(each in rows for each in value.laid_out()):
+                    _guard_rows(guards, value)
+        self.around.guard(guards)
+        return guards
 
     def same_as(self, other: Program) -> str:
         """What differs in another recording of the same step; nothing if it is the same program."""
@@ -45,7 +77,7 @@ class Program:
             if value is twin or type(value) is type(twin) is functools.partial:
                 continue
             if devices.is_array(value) or isinstance(value, np.generic):
-                if _timeless(value) and value.shape == twin.shape and np.array_equal(value, twin):
+                if name in self.made and value.shape == twin.shape and np.array_equal(value, twin):
                     continue
                 return f"an array of shape {list(value.shape)} is made anew in each run, as by dropout: {self.line_of(name)}"
             if type(value) is type(twin) and not isinstance(value, Tensor) and value == twin:
@@ -57,28 +89,39 @@ class Program:
         """The first line that names an object."""
         return next((line.strip() for line in self.source.splitlines() if re.search(rf"\b{name}\b", line)), name)
 
-    def holds(self) -> bool:
-        """Whether everything that the recording took for granted is as it was."""
-        return (
-            all(leaf is t.node and leaf.hooks is None for leaf, t in self.leaves)
-            and all(t.array.shape == shape and t.array.dtype is dtype for t, shape, dtype in self.tensors)
-            and self.around.hold()
-        )
-
     @functools.cached_property
     def run(self) -> Callable:
         """The program as a function on arrays."""
         return executed(self.source, "<recorded step>", dict(self.objects))["step"]
 
 
-def _timeless(a: Any) -> bool:
-    """Whether an array that each run makes anew is a constant: whole numbers, a mask of 0, 1 and infinity, a filling.
+def _guard_parameters(guards: Guards, optimizer: Optimizer) -> None:
+    """Require that an optimizer moves the same parameters."""
+    name, groups = guards.name(optimizer), optimizer.param_groups
+    guards.require(f"{name}.param_groups is {guards.name(groups)}", f"len({guards.name(groups)}) == {len(groups)}")
+    for number, group in enumerate(groups):
+        own, params = guards.name(group), guards.name(group["params"])
+        guards.require(f"{guards.name(groups)}[{number}] is {own}", f"{own}['params'] is {params}")
+        guards.require(f"len({params}) == {len(group['params'])}")
+        guards.require(*[f"{params}[{k}] is {guards.name(p)}" for k, p in enumerate(group["params"])])
 
-    Any other may come from something that the tape does not see, and be equal only because the arguments were.
-    """
-    if a.dtype.kind in "biu" or np.isin(a, (0, 1, np.inf, -np.inf)).all():
-        return True
-    return a.size > 1 and bool((a == a.flat[0]).all())
+
+def _guard_rows(guards: Guards, optimizer: FormulaOptimizer) -> None:
+    """Require that the parameters and the state of an optimizer lie where they lay, and that nobody hears of its step."""
+    name, states = guards.name(optimizer), guards.name(optimizer.state)
+    guards.require(*[f"not {guards.name(hooks)}" for hooks in hooks_around(optimizer)])
+    guards.require(f"'step' not in {guards.name(vars(optimizer))}", f"{name}.state is {states}")
+    guards.require(f"len({states}) == {len(optimizer.state)}")
+    guards.require(f"all(map({guards.name(is_)}, {states}.values(), {guards.name([*optimizer.state.values()])}))")
+    for number, (layout, group) in enumerate(zip(optimizer.laid_out(), optimizer.param_groups, strict=True)):
+        rows = guards.name(layout)
+        guards.require(f"{name}._layouts[{number}] is {rows}", f"{rows}.fits({name}, {guards.name(group)})")
+        kept = [(t, a) for row in layout.rows for t, a in zip(row.kept, row.seen, strict=True)]
+        places = [*zip(layout.moved, layout.memory, strict=True), *kept]
+        guards.require(*[f"{guards.name(t)}.array is {guards.name(a)}" for t, a in places])
+        for row in layout.rows if any(layout.names) else ():
+            for s in row.states:
+                guards.require(*[f"{guards.name(s)}[{key!r}] is {guards.name(s[key])}" for key in row.names])
 
 
 def _indented(lines: Sequence[str], result: str) -> list[str]:
@@ -113,7 +156,7 @@ class RecordedStep:
         key = _key(args, kwargs)
         program = self.programs.get(key)
         if program is not None and observer.get() is None and not EVERYWHERE:
-            if program.holds():
+            if program.guards.hold():
                 return _wrapped(program.run(*[t.array for t in args if isinstance(t, Tensor)]))
             del self.programs[key]  # something changed: record again
             self._runs[key] = 1
@@ -141,7 +184,10 @@ class RecordedStep:
         elif first is None:
             self._first[key] = program
         elif different := first.same_as(program):
-            self.why[key] = different
+            if runs < 4:  # the first may have made what the second found, as the state of an optimizer
+                self._first[key] = program
+            else:
+                self.why[key] = different
         else:
             self.programs[key] = program
         return answer
@@ -185,6 +231,8 @@ def _result(tape: Tape, answer: Any) -> str:
 
 def _wrapped(answer: Any) -> Any:
     """What a program returns, with tensors for arrays."""
+    if type(answer) is np.ndarray:
+        return wrap(answer)
     if type(answer) in (tuple, list):
         return type(answer)(map(_wrapped, answer))
     return None if answer is None else wrap(answer if devices.is_array(answer) else np.asarray(answer))

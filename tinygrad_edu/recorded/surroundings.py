@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dis
 import functools
-import operator
 import types
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -18,13 +18,36 @@ import numpy as np
 
 from ..nn.modules.module import Module
 from ..tensor import Tensor
+from .guards import Guards
 from .purity import codes
 
 PACKAGE = __name__.partition(".")[0]
 PLAIN = (type(None), bool, int, float, complex, str, bytes)
 FEW, DEEP = 256, 5  # containers that are longer, or lie deeper, count as new at every look
+NOTHING = object()  # what a free name has that was not given a value yet
 
-Look = Callable[[], Any]
+
+@dataclass(frozen=True)
+class Look:
+    """How to see what somebody has under a name."""
+
+    owner: Any
+    name: str
+    item: bool = False  # whether the owner is a dictionary
+
+    def now(self) -> Any:
+        """What is there."""
+        try:
+            return self.owner[self.name] if self.item else getattr(self.owner, self.name)
+        except ValueError:
+            return NOTHING
+
+    def written(self, guards: Guards) -> str:
+        """The same as an expression."""
+        if self.now() is NOTHING:
+            return f"{guards.name(self.now)}()"
+        owner = guards.name(self.owner)
+        return f"{owner}[{self.name!r}]" if self.item else f"{owner}.{self.name}"
 
 
 class Surroundings:
@@ -32,29 +55,35 @@ class Surroundings:
 
     def __init__(self, function: Callable, modules: Sequence[Module]) -> None:
         self.functions, self.names = _reached(function, modules)
-        roots = [*_roots(self.functions), *_own_of(modules)]
-        found = [(look, look()) for look in roots]
-        self.seen = [(look, v, noted(v, self.names), type(v) in PLAIN) for look, v in found]
-        tables = [t for m in modules for t in (vars(m), m._parameters, m._buffers, m._modules) if t]
-        self.tables = [(table, list(table.values())) for table in tables]
-        self.hooks = [m._own_hooks() for m in modules if "_around" in vars(m)]
+        self.modules = modules
+        self.seen = [(look, look.now()) for look in (*_roots(self.functions), *_own_of(modules))]
+        self.notes = [noted(value, self.names) for _, value in self.seen]
 
-    def hold(self) -> bool:
-        """Whether everything is as it was."""
-        for look, value, note, constant in self.seen:
-            now = look()
-            if now is value and (constant or type(note) is int):
+    def tensors(self) -> dict[int, Tensor]:
+        """All tensors that are there to be read, by the identity of their arrays."""
+        parts = [part for _, value in self.seen for part in _parts(value, self.names)]
+        parts += [each for m in self.modules for each in vars(m).values()]
+        return {id(t.array): t for t in parts if isinstance(t, Tensor)}
+
+    def guard(self, guards: Guards) -> None:
+        """Require that everything is as it was."""
+        for (look, value), note in zip(self.seen, self.notes, strict=True):
+            now = look.written(guards)
+            if type(note) is int:
+                guards.require(f"{now} is {guards.name(value)}")
                 continue
-            if noted(now, self.names) != note:
-                return False
-        for table, values in self.tables:
-            if len(table) != len(values) or not all(map(operator.is_, table.values(), values)):
-                return False
-        return not any(self.hooks)
+            same = f"{guards.name(noted)}({now}, {guards.name(self.names)}) == {guards.name(note)}"
+            guards.require(f"({now} is {guards.name(value)} or {same})" if type(value) in PLAIN else same)
+        for m in self.modules:
+            for table in (vars(m), m._parameters, m._buffers, m._modules):
+                if table:
+                    guards.require_table(table)
+            if "_around" in vars(m):
+                guards.require(f"not {guards.name(m._own_hooks())}")
 
     def differs(self, other: Surroundings) -> bool:
         """Whether another run of the same step has read something else."""
-        return [note for _, _, note, _ in self.seen] != [note for _, _, note, _ in other.seen]
+        return self.notes != other.notes
 
 
 def noted(value: Any, names: set[str], depth: int = DEEP) -> Any:
@@ -104,11 +133,11 @@ def _roots(functions: Sequence[types.FunctionType]) -> Iterator[Look]:
             if step.opname == "LOAD_GLOBAL"
         }
         for name in sorted(loaded & f.__globals__.keys()):
-            yield functools.partial(f.__globals__.get, name)
+            yield Look(f.__globals__, name, item=True)
         for cell in f.__closure__ or ():
-            yield functools.partial(getattr, cell, "cell_contents", None)
-        yield functools.partial(getattr, f, "__defaults__")
-        yield functools.partial(getattr, f, "__kwdefaults__")
+            yield Look(cell, "cell_contents")
+        yield Look(f, "__defaults__")
+        yield Look(f, "__kwdefaults__")
 
 
 def _own_of(modules: Sequence[Module]) -> Iterator[Look]:
@@ -116,7 +145,7 @@ def _own_of(modules: Sequence[Module]) -> Iterator[Look]:
     for m in modules:
         for name, value in vars(m).items():
             if name[0] != "_" and type(value) not in PLAIN and _inside(value, set()) is not None:
-                yield functools.partial(vars(m).get, name)
+                yield Look(vars(m), name, item=True)
 
 
 def _reached(function: Callable, modules: Sequence[Module]) -> tuple[list[types.FunctionType], set[str]]:
@@ -132,7 +161,7 @@ def _reached(function: Callable, modules: Sequence[Module]) -> tuple[list[types.
             if _of_the_user(f):
                 found.setdefault(f.__code__, f)
                 names |= {name for code in codes(f.__code__) for name in code.co_names}
-        parts = [part for look in _roots(list(found.values())) for part in _parts(look(), names)]
+        parts = [part for look in _roots(list(found.values())) for part in _parts(look.now(), names)]
         methods = [getattr(type(v), n, None) for v in (*parts, *modules) for n in names if not _of_the_house(v)]
         waiting = [f for f in (*parts, *map(_plain_function, methods)) if _of_the_user(f) and f.__code__ not in found]
     return list(found.values()), names

@@ -21,9 +21,18 @@ from ..autograd.graph import Node, Several, Version
 from ..autograd.modes import watch
 from ..nn.modules.hooks import register_module_forward_pre_hook
 from ..nn.modules.module import Module
-from ..optim.optimizer import Optimizer, register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+from ..nn.utils import clip_grad
+from ..ops import creation, tapers
+from ..optim.formula import FormulaOptimizer, plain_options
+from ..optim.optimizer import (
+    Optimizer,
+    hooks_around,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 from ..plan import OPS, OpNode, Pick, Plan
-from ..tensor import Leaf, Tensor
+from ..tensor import Leaf, Tensor, wrap
+from .shorter import shorter
 
 READS = "item tolist numpy __array__ __bool__ __float__ __int__ __index__ __format__ __repr__".split()
 PLAIN = (type(None), bool, int, float, str)
@@ -39,11 +48,15 @@ class Tape:
         self.why = ""  # the step cannot be replayed, for this reason
         self.modules: dict[int, Any] = {}
         self.options: list[tuple[dict[str, Any], dict[str, Any]]] = []  # of optimizers, with what they were
+        self.made: set[str] = set()  # names of arrays that are made of nothing, and so are the same in each run
         self._names: dict[int, str] = {}  # of arrays, by identity
         self._alive: list[Any] = list(arguments)  # so that no identity is used twice
         self._tensors: dict[int, Tensor] = {}
         self.walked_nodes: set[Node] = set()
         self._arrivals: dict[Node, list[tuple[str, Any, int | None]]] = defaultdict(list)
+        self._forgotten: set[int] = set()  # tensors whose gradient the step has forgotten
+        self._without: set[int] = set()  # those of them that have none now
+        self._short = ""  # what is computed by the line that is being written, where that does not say so
         self._depth, self._writes, self._last = 0, 0, ("", None)
         self._thread = threading.get_ident()
         self._counts: dict[str, int] = defaultdict(int)
@@ -102,7 +115,8 @@ class Tape:
     def assign(self, value: Any, text: str) -> str:
         """A line that computes a value; its name."""
         name = self.define(value)
-        self.line(f"{name} = {text}")
+        self.line(f"{name} = {text}{f'  # {self._short}' if self._short else ''}")
+        self._short = ""
         return name
 
     # --- the doors --------------------------------------------------------------------------------------------------
@@ -113,13 +127,22 @@ class Tape:
             return run(*args)
         with self.inside():
             out = run(*args)
-        text = f"{self._function(name, run)}({', '.join(map(self.refer, args))})"
+        text = self._call(name, run, args, out)
         if isinstance(out, (tuple, list)):
             names = [self.define(each) if _is_array(each) else "_" for each in out]
             self.line(f"{', '.join(names)}{',' * (len(out) == 1)} = {text}")
         else:
             self._last = (self.assign(out, text), out)
         return out
+
+    def changes(self, name: str, change: Callable, args: Sequence[Any]) -> None:
+        """Gradients of parameters are changed, all by one function."""
+        if self.listening():
+            parameters = [self.constant(p, "t") for p in args[0]]
+            rest = [self.refer(a) for a in args[1:]]
+            self.line(f"{self._function(name, change)}([{', '.join(parameters)}], {', '.join(rest)})")
+        with self.inside():
+            change(*args)
 
     def settled(self, settle: Callable, op: Any, out: Any, inputs: Sequence[Any]) -> Any:
         """A result brought to its final type."""
@@ -155,10 +178,10 @@ class Tape:
             if bare is g:
                 new = given
             else:
-                function = self._function(f"{name}_grad_{node.op.names[position]}", rule)
-                new = f"{function}({', '.join([given, *[self.refer(kept[s]) for s in spots]])})"
+                args = [g, *[kept[s] for s in spots]]
+                new = self._call(f"{name}_grad_{node.op.names[position]}", rule, args, bare, given)
             if bare.shape != gx.shape:
-                new = f"{self._function('sum_to', OPS['sum_to'].forward)}({new}, {gx.shape})"
+                new = self._call("sum_to", OPS["sum_to"].forward, [bare, gx.shape], gx, new)
             new = new if new == given else self.assign(gx, new)
             self._arrivals[edge].append((new, gx, None))
         return results
@@ -177,11 +200,19 @@ class Tape:
         given = self.refer(g.array) if create_graph else self._arrived(leaf, g)
         if create_graph:
             self.refuse("backward(create_graph=True) into leaves")
+        t = leaf.tensor()
+        if not given.startswith("v"):
+            self.refuse("backward() of what was not computed in it")
+        own = type(g) is np.ndarray and g.dtype.kind == "f" and g.base is None
         with self.inside():
             answer = back(leaf, g, create_graph)
         name = self.constant(leaf, "leaf")
+        if own and id(t) in self._without:  # the first since it was forgotten
+            self._without.discard(id(t))
+            self.line(f"{self.constant(t, 't')}._grad = {self._function('wrap', wrap)}({given})")
+            return answer
         self.line(f"{name}.back({given}, False)")
-        grad = getattr(leaf.tensor(), "_grad", None)
+        grad = getattr(t, "_grad", None)
         if grad is not None and id(grad.array) not in self._names:  # it was added to, or copied
             self._alive.append(grad.array)
             self._names[id(grad.array)] = f"{name}.tensor().grad.array"
@@ -201,7 +232,10 @@ class Tape:
 
     def _sum(self, parts: list[tuple[str, Any]], g: Any) -> str:
         if not parts:  # where the walk begins
-            return self.refer(g)
+            name = self.refer(g)
+            if devices.is_array(g) and (g == 1).all():
+                self.made.add(name)
+            return name
         (first, a), *rest = parts
         if not rest:
             return first if g is a else self.assign(g, f"{first}.copy()")
@@ -209,6 +243,14 @@ class Tape:
         for other, _ in rest[1:]:
             self.line(f"{name} = {name} + {other}")
         return name
+
+    def creates(self, make: Callable, *args: Any, **options: Any) -> Tensor:
+        """Zeros, a range: what comes of no array."""
+        with self.inside():
+            t = make(*args, **options)
+        if self.listening() and options.get("out") is None:
+            self.made.add(self.constant(t.array))
+        return t
 
     # --- what else may happen ------------------------------------------------------------------------------------
 
@@ -257,12 +299,24 @@ class Tape:
             self.line(f"{name}.zero_grad({', '.join([*map(repr, args), *[f'{k}={v!r}' for k, v in options.items()]])})")
         with self.inside():
             zero_grad(owner, *args, **options)
+        if isinstance(owner, Optimizer):
+            params = [p for group in owner.param_groups for p in group["params"]]
+        else:
+            params = list(owner.parameters())
+            self.modules |= {id(m): m for m in owner.modules()}
+        self._forget([p for p in params if p._grad is None])
+
+    def _forget(self, tensors: list[Tensor]) -> None:
+        if self.listening():
+            self._forgotten |= set(map(id, tensors))
+            self._without |= set(map(id, tensors))
 
     def given(self, setter: Callable, tensor: Tensor, value: Any) -> None:
         """A gradient was set by hand; None forgets it."""
         if self.listening():
             if value is None:
                 self.line(f"{self.constant(tensor, 't')}.grad = None")
+                self._forget([tensor])
             else:
                 self.refuse("an assignment to grad")
         setter(tensor, value)
@@ -276,9 +330,21 @@ class Tape:
             self.options += [(group, _plain(group)) for group in optimizer.param_groups]
         self._depth += 1
 
-    def stepped(self, *_: Any) -> None:
-        """An optimizer has ended its step."""
+    def stepped(self, optimizer: Any, *_: Any) -> None:
+        """An optimizer has ended its step: if it went by rows over gradients that are all from here, so will the replays."""
         self._depth -= 1
+        if not self.listening() or not isinstance(optimizer, FormulaOptimizer) or "step" in vars(optimizer):
+            return
+        groups, layouts = optimizer.param_groups, optimizer.laid_out()
+        forgotten = all(id(p) in self._forgotten for group in groups for p in group["params"])
+        alone = [len(hooks) for hooks in hooks_around(optimizer)] == [1, 1, 0, 0]  # these are the tape's
+        if not (forgotten and alone and len(layouts) == len(groups)):
+            return
+        self.lines.pop()
+        name = self.constant(optimizer, "optimizer")
+        for layout, group in zip(layouts, groups, strict=True):
+            options = f"{self._function('plain_options', plain_options)}({self.constant(group, 'group')})"
+            self.line(f"{self.constant(layout, 'layout')}.advance({name}, {options})")
 
     def entered(self, module: Any, args: Any) -> None:
         """A module is called."""
@@ -296,6 +362,17 @@ class Tape:
             self.refuse("something is written in place that the recording does not see, as running statistics are")
         if any(_plain(group) != before for group, before in self.options):
             self.refuse("an option of the optimizer changes inside the step; call scheduler.step() outside")
+
+    def _call(self, name: str, function: Callable, args: Sequence[Any], out: Any, first: str = "") -> str:
+        """A call as it is written, in its shorter form where there is one; `first` is what the first argument is."""
+        form, used = shorter(name, args, out)
+        texts = [self.refer(a) for a in args[bool(first) :]]
+        texts = [first, *texts] if first else texts
+        if not form:
+            return f"{self._function(name, function)}({', '.join(texts)})"
+        self._short = f"{self._short}, {name}".lstrip(", ")
+        known = {n: self._function(n, f) if callable(f) else self.constant(f) for n, f in used.items()}
+        return form.format(*texts, **known)
 
     def _function(self, name: str, function: Callable) -> str:
         """The name of a function in the program, with a number where two share it."""
@@ -355,11 +432,16 @@ def listen(tape: Tape) -> Iterator[None]:
 
         tap = functools.partial(written.tap, settle=lambda s: functools.partial(tape.settled, s))
         stack.enter_context(tap(run=lambda op, run: lambda *args: tape.ran(op.name, run, args)))
+        replace(clip_grad, "_norm_of_all", lambda norm: lambda *args: tape.ran("norm_of_all", norm, args))
+        for name in ("_scale_all", "_bound_all"):
+            replace(clip_grad, name, lambda change, name=name: lambda *args: tape.changes(name[1:], change, args))
         replace(call, "settle", lambda settle: functools.partial(tape.settled, settle))
         replace(OpNode, "back", lambda back: lambda node, g, c: tape.went_back(back, node, g, c))
         replace(Pick, "back", lambda back: lambda node, g, c: tape.picked(back, node, g, c))
         replace(Leaf, "back", lambda back: lambda leaf, g, c: tape.ended(back, leaf, g, c))
         replace(Version, "write", lambda write: lambda version: tape.wrote(write, version))
+        for family in (creation, tapers):
+            replace(family, "made", lambda made: functools.partial(tape.creates, made))
         for kind in (Optimizer, Module):
             replace(kind, "zero_grad", lambda zero: lambda owner, *a, **k: tape.zeroed(zero, owner, a, k))
         replace(Tensor, "grad", lambda grad: property(grad.fget, lambda t, g: tape.given(grad.fset, t, g), grad.fdel))

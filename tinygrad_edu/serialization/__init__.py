@@ -5,6 +5,7 @@ a file may name), `archive` knows the zip file's layout, `replacing` how a file 
 `tables` safetensors.
 """
 
+from ..ops.misuse import explain_all as _explain_all
 from .names import Storage, add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 from .reading import load
 from .tables import load_file, safe_open, save_file
@@ -22,3 +23,5 @@ __all__ = [
     "save",
     "save_file",
 ]
+
+_explain_all(globals())

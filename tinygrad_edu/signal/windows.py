@@ -125,4 +125,4 @@ def nuttall(M: int, *, sym: bool = True, **options: Any) -> Tensor:
     return general_cosine(M, a=(0.3635819, 0.4891775, 0.1365995, 0.0106411), sym=sym, **options)
 
 
-explain_all(globals())
+explain_all(globals(), strict=True)

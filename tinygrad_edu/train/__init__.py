@@ -21,7 +21,7 @@ from ..errors import Mistake, alike
 from ..serialization import load
 from .loop import OPTIMIZERS, Training
 from .models import size
-from .results import write_results
+from .results import WHAT, write_results
 from .tasks import TASKS, Options
 
 CHECKPOINT = "checkpoint.pt"
@@ -72,7 +72,7 @@ def train(
         for numbers in training.run(path):
             digits = "4f" if max(numbers["loss"], numbers["test_loss"]) < 1000 else "1e"
             print(json.dumps(numbers) if as_json else LINE.format(**numbers, digits=digits), flush=True)
-        results = list(write_results(training, out))
+        results = [(path, ""), *write_results(training, out)]
     except BrokenPipeError:  # it is the output that nobody reads any more
         raise
     except OSError as error:
@@ -85,7 +85,11 @@ def train(
     if as_json:
         print(json.dumps({str(path): why or "written" for path, why in results}))
     else:
-        print("", *[f"  {path}" + f" is not written: {why}" * bool(why) for path, why in results], sep="\n")
+        width = max(len(str(path)) for path, _ in results)
+        lines = [
+            f"  {path!s:<{width}}  {'is not written: ' + why if why else WHAT[path.name]}" for path, why in results
+        ]
+        print("", *lines, sep="\n")
     return training
 
 

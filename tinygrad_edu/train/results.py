@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import numpy as np
 from ..dtypes import float64
 from ..nn.modules.module import Module
 from ..serialization import save, save_file
+from ..serialization.replacing import replaced
 from ..tensor import Tensor
 from ..utils.data import DataLoader
 from ..viz import Graph, confusion, decision_boundary, graph
@@ -20,11 +20,24 @@ from .loop import Training
 from .page import page_of
 from .tasks import loss_of
 
+WHAT = {
+    "checkpoint.pt": "the state of the training, for --resume",
+    "model.pt": "the weights, as torch.save writes them",
+    "model.safetensors": "the weights, for other programs",
+    "history.json": "the numbers of each epoch",
+    "curves.svg": "loss and accuracy",
+    "norms.svg": "how large weights and gradients were",
+    "graph.svg": "how the loss is computed",
+    "gradcheck.txt": "gradients beside numerical ones",
+    "try.html": "a page to try the network on",
+    "confusion.svg": "which class was taken for which",
+    "boundary.svg": "which class it gives to each point",
+}
 CLOSE = 1e-4  # relative: central differences in double precision come to about 1e-8
 
 
 def write_results(training: Training, out: Path) -> Iterator[tuple[Path, str]]:
-    """Write each result; its path, and why it is not written, if it is not."""
+    """Write each result; its path, and why it is not written, if it is not. WHAT says what they are."""
     model = copy.deepcopy(training.model).to("cpu").eval()
     classes = training.task.classes
     x, y = next(iter(DataLoader(training.task.test, len(training.task.test))))  # type: ignore[arg-type]
@@ -32,28 +45,29 @@ def write_results(training: Training, out: Path) -> Iterator[tuple[Path, str]]:
     writers: dict[str, Callable[[Path], object]] = {
         "model.pt": lambda path: save(model.state_dict(), path),
         "model.safetensors": lambda path: save_file(model.state_dict(), path),
-        "history.json": lambda path: path.write_text(json.dumps(training.history.state_dict()) + "\n"),
+        "history.json": lambda path: _write(path, json.dumps(training.history.state_dict()) + "\n"),
         "curves.svg": lambda path: training.history.plot().save(path),
         "norms.svg": lambda path: training.history.plot_norms().save(path),
         "graph.svg": lambda path: _graph(model, few, targets).save(path),
-        "gradcheck.txt": lambda path: path.write_text(gradient_report(model, few, targets)),
-        "try.html": lambda path: path.write_text(page_of(training.task, model), "utf-8"),
+        "gradcheck.txt": lambda path: _write(path, gradient_report(model, few, targets)),
+        "try.html": lambda path: _write(path, page_of(training.task, model)),
     }
     if training.task.kind == "pictures":
         writers["confusion.svg"] = lambda path: confusion(y, model(x).argmax(-1), classes).save(path)
     if training.task.kind == "points":
         writers["boundary.svg"] = lambda path: decision_boundary(model, x, y, classes).save(path)
-    for name, write in writers.items():
-        part = out / f"part-{name}"  # the whole file or nothing; it keeps its ending, which tells the writers its form
+    for name, write in writers.items():  # each writes the whole file or nothing
         try:
-            write(part)
-            os.replace(part, out / name)
+            write(out / name)
         except ImportError as error:  # something optional is not installed: the sentence says what
             yield out / name, str(error)
         else:
             yield out / name, ""
-        finally:
-            part.unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    with replaced(path) as file:
+        file.write(text.encode())
 
 
 def _graph(model: Module, x: Tensor, y: Tensor) -> Graph:

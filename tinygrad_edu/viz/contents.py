@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .labels import dtype_text
+from .labels import dtype_text, on_host
 
 LEVELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+"  # a letter for each of -31 ... 31
 MOST = 31
@@ -39,7 +39,7 @@ class Contents:
 
 def described(array: Any, numbers: int, cells: int) -> dict[str, Any]:
     """An array as plain data, with no more numbers or cells of a map than these."""
-    array = np.asarray(array.get() if hasattr(array, "get") else array)
+    array = on_host(array)
     shown: dict[str, Any] = {"shape": list(array.shape), "dtype": dtype_text(array.dtype)}
     if array.size <= max(numbers, 1):
         return shown | {"numbers": [plain(x) for x in array.ravel()]}

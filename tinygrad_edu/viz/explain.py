@@ -17,6 +17,7 @@ from ..nn.parameter import Parameter
 from ..random import get_rng_state, set_rng_state
 from ..tensor import Leaf, Tensor, root, wrap
 from .cuts import Cut, cuts_of
+from .labels import on_host
 from .recording import Recording
 
 Compute = Callable[[], Tensor]
@@ -193,7 +194,7 @@ def _connected(tensor: Tensor, name: str, loss: Tensor) -> Explanation:
         return Explanation(
             "no backward", f"{name} is in the graph of the loss: backward() was not called yet, or not on it."
         )
-    return _compared(tensor._grad.array, np.asarray(fresh), name)
+    return _compared(on_host(tensor._grad.array), on_host(fresh), name)
 
 
 def _compared(held: np.ndarray, fresh: np.ndarray, name: str) -> Explanation:
@@ -346,5 +347,5 @@ def _size(g: Any) -> float:
     """The largest element of a gradient."""
     if isinstance(g, Several):
         return max(map(_size, g.values()), default=0.0)
-    array = np.asarray(getattr(g, "array", g))
-    return float(abs(array).max()) if array.size else 0.0
+    array = getattr(g, "array", g)
+    return float(abs(array).max()) if np.size(array) else 0.0

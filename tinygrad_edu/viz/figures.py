@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..serialization.replacing import replaced
 from .labels import escaped
 from .palette import BAD_FILL, FRAME, INK, KINDS, PAPER, QUIET
 
@@ -73,7 +74,9 @@ class Plot:
         form = path.suffix.lower().removeprefix(".")
         if form not in FORMATS:
             raise ValueError(f"save({str(path)!r}): the name ends in {path.suffix!r}, and plots are .svg, .png or .pdf")
-        path.write_bytes(self.svg().encode() if form == "svg" else self._written(form))
+        data = self.svg().encode() if form == "svg" else self._written(form)
+        with replaced(path) as file:
+            file.write(data)
         return path
 
     def _written(self, form: str) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from ..autograd.graph import FREED, Node, reachable
 from ..errors import describe, message
 from ..nn.modules.module import Module
 from ..plan import OpNode
+from ..serialization.replacing import replaced
 from ..tensor import Leaf, Tensor
 from .captions import Show, kept_arrays, memory
 from .dot import dot_of
@@ -67,7 +67,8 @@ class Graph:
             data = self.svg().encode()
         else:
             data = rendered(self.dot, form)
-        _write(path, data)
+        with replaced(path) as file:
+            file.write(data)
         return path
 
     def _repr_svg_(self) -> str | None:
@@ -87,19 +88,6 @@ class Graph:
     def __repr__(self) -> str:
         boxes, edges = len(self.picture.boxes), len(self.picture.edges)
         return f"<graph of {self.picture.title}, {self.picture.state}: {boxes} boxes, {edges} arrows>"
-
-
-def _write(path: Path, data: bytes) -> None:
-    """The whole file or nothing: written beside its place, then moved there."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:60]}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(beside, 0o644)
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
 
 
 def graph(loss: Any, **options: Any) -> Graph:

@@ -13,7 +13,7 @@ from ..tensor import Tensor
 from .figures import MARKERS, Plot, line_style, panels, style
 
 BINS = 40
-MANY = 6  # curves from which the legend stands beside them
+MANY = 3  # more curves leave no room among them for a legend, which stands beside them then
 FEW = 12  # points of a curve up to which each is marked
 
 Series = list[tuple[float, Any]]  # step and value

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .. import devices
+
 SMALL = 6  # arrays of no more numbers are written out
 CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+"
@@ -63,7 +65,7 @@ def number(x: Any) -> str:
 
 def value_text(array: Any) -> str:
     """A few numbers as they are, more as their statistics."""
-    array = _on_host(array)
+    array = on_host(array)
     if array.size == 0:
         return "no numbers"
     if array.size > SMALL or array.dtype.kind not in "fciub":
@@ -77,7 +79,7 @@ def value_text(array: Any) -> str:
 
 def statistics(array: Any) -> str:
     """The least, the mean and the greatest number, and the share of zeros where there are any."""
-    array = _on_host(array)
+    array = on_host(array)
     if array.dtype.kind not in "fiub" or array.size == 0:
         return f"{array.size} numbers" if array.dtype.kind == "c" else f"{array.size} values"
     numbers = array[np.isfinite(array)].astype(np.float64)
@@ -91,7 +93,7 @@ def statistics(array: Any) -> str:
 
 def faults(array: Any, infinite: bool = False) -> str:
     """How many NaN and infinities there are, "" if none; infinities count unless they are meant, as in a mask."""
-    array = _on_host(array)
+    array = on_host(array)
     if array.dtype.kind not in "fc":
         return ""
     nans, infinities = int(np.isnan(array).sum()), 0 if infinite else int(np.isinf(array).sum())
@@ -117,6 +119,6 @@ def seconds_text(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _on_host(array: Any) -> np.ndarray:
-    """The array in the computer's own memory; a GPU's array has `get`."""
-    return np.asarray(array.get() if hasattr(array, "get") else array)
+def on_host(array: Any) -> np.ndarray:
+    """The array in the computer's own memory."""
+    return np.asarray(devices.move(array, devices.CPU))

@@ -77,6 +77,7 @@ class Ledger:
 
 def memory() -> Ledger:
     """List what is kept alive by graphs, and who holds them."""
+    gc.collect()  # what nobody holds, such as the frames of an error, is not kept alive
     nodes = [o for o in gc.get_objects() if issubclass(type(o), Node) and not issubclass(type(o), Leaf)]
     held = _held(nodes)
     groups: dict[tuple[str, Line | None], list[Node]] = defaultdict(list)

@@ -6,6 +6,7 @@ import html
 from pathlib import Path
 
 from ..errors import message
+from ..serialization.replacing import replaced
 from .labels import cut
 
 
@@ -26,7 +27,8 @@ class Page:
         if path.suffix not in (".html", ".htm"):
             wrong = f"a page is saved as .html, and {cut(path.name)!r} ends in {path.suffix or 'nothing'!r}"
             raise ValueError(message("save", wrong, instead=f"save({str(path.with_suffix('.html'))!r})"))
-        path.write_text(self.page, encoding="utf-8")
+        with replaced(path) as file:
+            file.write(self.page.encode())
         return path
 
     def _repr_html_(self) -> str:

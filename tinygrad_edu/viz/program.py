@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import message
 from ..optim import Optimizer
+from ..optim.row import Layout
 from ..recorded import RecordedStep
 from ..tensor import Leaf, Tensor
 from .graph import Graph
@@ -23,7 +24,7 @@ def program(step: RecordedStep, *, direction: str = "down") -> Graph:
         instead = "" if why else "step() three times, and then viz.program(step)"
         raise ValueError(message("viz.program", f"nothing was recorded{why and ': '}{why}", instead=instead))
     found = list(step.programs.values())[-1]
-    body = ast.parse(found.source).body[0]
+    lines, body = found.source.splitlines(), ast.parse(found.source).body[0]
     assert isinstance(body, ast.FunctionDef)
     picture = Picture(f"recorded {step.__name__}", f"{len(body.body)} lines", direction=direction)  # type: ignore[attr-defined]
     made: dict[str, str] = {}  # the box in which each name was made
@@ -35,7 +36,9 @@ def program(step: RecordedStep, *, direction: str = "down") -> Graph:
             continue
         result = isinstance(statement, ast.Return)
         text = ast.unparse(statement)
-        here = _add(picture, "result" if result else "operation", "return" if result else _title(statement), text)
+        _, _, said = lines[statement.lineno - 1].partition("  # ")
+        title = "return" if result else said or _title(statement)
+        here = _add(picture, "result" if result else "operation", title, text)
         names = [n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)]
         for name in dict.fromkeys(names):
             if name not in made and not callable(found.objects.get(name)):
@@ -43,9 +46,9 @@ def program(step: RecordedStep, *, direction: str = "down") -> Graph:
             tail = made.get(name)
             if tail and tail != here:
                 picture.edges.append(Edge(tail, here))
-        if text.startswith("leaf"):
+        if text.startswith("leaf") or "._grad = " in text:
             arrived.append(here)
-        elif text.endswith(".step()"):
+        elif (text.startswith("optimizer") and text.endswith(".step()")) or text.startswith("layout"):
             picture.edges += [Edge(tail, here) for tail in arrived]
             arrived.clear()
         made |= {n.id: here for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
@@ -53,7 +56,9 @@ def program(step: RecordedStep, *, direction: str = "down") -> Graph:
 
 
 def _title(statement: ast.stmt) -> str:
-    """The function that a line calls."""
+    """The function that a line calls, or what it writes into."""
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Attribute):
+        return ast.unparse(statement.targets[0])
     calls = [n.func for n in ast.walk(statement) if isinstance(n, ast.Call)]
     return ast.unparse(calls[0]) if calls else ast.unparse(statement)
 
@@ -62,8 +67,10 @@ def _given(picture: Picture, name: str, value: Any) -> str:
     """A box for something that was there before the step."""
     if isinstance(value, (Tensor, Leaf)):
         return _add(picture, "parameter", name, str(list(value.shape)))
-    if isinstance(value, Optimizer):
+    if isinstance(value, (Optimizer, Layout)):
         return _add(picture, "constant", name, type(value).__name__)
+    if isinstance(value, dict):
+        return _add(picture, "constant", name, "its options")
     return _add(picture, "constant", name, str(list(value.shape)) if hasattr(value, "shape") else str(value))
 
 

@@ -13,6 +13,8 @@ from torch.nn.parallel import DistributedDataParallel as DDP
 def main(rank, world_size, how):
     os.environ["MASTER_ADDR"] = "localhost"
     os.environ["MASTER_PORT"] = "12355"
+    if how == "early" and rank == 1:
+        raise ValueError("this one only")
     dist.init_process_group("gloo", rank=rank, world_size=world_size)
     if how == "error" and rank == 1:
         raise ValueError("this one only")

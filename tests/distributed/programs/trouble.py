@@ -25,10 +25,22 @@ if how == "sleep" and rank == 1:
     time.sleep(600)
 if how == "other":
     dist.broadcast(x, 0) if rank == 1 else dist.all_reduce(x)
+if how == "turned":
+    dist.broadcast(x, 0) if rank == 1 else dist.all_reduce(x)
+    dist.all_reduce(x) if rank == 1 else dist.broadcast(x, 0)
+if how == "more" and rank == 2:
+    dist.broadcast(x, 2)
+if how == "sources":
+    dist.broadcast(x, rank)
+    sys.exit()
 if how == "shape":
     dist.all_reduce(tg.ones(4 + rank))
 if how == "pieces":  # rank 1 has one number for rank 0, which expects two
     dist.all_to_all([tg.empty(1), tg.empty(2 - rank)], [tg.ones(1), tg.ones(1)])
+if how in ("short", "long"):
+    dist.recv(x, 1) if rank == 0 else dist.send(tg.ones(3 if how == "short" else 5), 0)
+if how == "groups":
+    dist.new_group([rank])
 if how == "late":
     if rank:
         time.sleep(600)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...dtypes import dtype as Dtype
 from ...dtypes import float32
+from ...ops.misuse import explain_all as _explain_all
 from ...random import rand as _rand
 from ...random import randint, randn, randperm
 from ...tensor import Tensor
@@ -370,3 +371,5 @@ __all__ = [
     "ToPILImage",
     "ToTensor",
 ]
+
+_explain_all(globals(), "__call__")

@@ -13,4 +13,4 @@ from .pooling import *
 from .resampling import *
 from .sparse import *
 
-_explain_all(globals())
+_explain_all(globals(), strict=True)

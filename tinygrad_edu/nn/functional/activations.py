@@ -95,7 +95,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 def softshrink(input: Tensor, lambd: float = 0.5, *, out: Tensor | None = None) -> Tensor:
     """x moved by lambd towards 0, but not across"""
-    if lambd < 0:
+    if not lambd >= 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}")
     return ops._softshrink(input, lambd, out=out)
 

@@ -13,6 +13,7 @@ from ...errors import describe, message
 from ...ops import losses as ops
 from ...ops import where
 from ...ops.arguments import need_tensor
+from ...promotion import same_place
 from ...tensor import Tensor
 from . import traps
 
@@ -26,6 +27,10 @@ __all__ = [
 def _reduction(reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
     """How the losses are reduced; also from the two flags that PyTorch had before it had names."""
     if size_average is not None or reduce is not None:
+        size_average, reduce = (
+            bool(True if size_average is None else size_average),
+            bool(True if reduce is None else reduce),
+        )
         old = "none" if reduce is False else "sum" if size_average is False else "mean"
         text = f"size_average and reduce args will be deprecated, please use reduction='{old}' instead."
         warnings.warn(text, UserWarning, stacklevel=4)
@@ -179,7 +184,7 @@ def cross_entropy(
     traps.no_probabilities("cross_entropy", input, "softmax", "logits are wanted: the loss takes the softmax itself")
     if input.array.shape == need_tensor(target, "cross_entropy", "target").array.shape:
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
-    ignore_index = _check_classes("cross_entropy", input, target, weight, ignore_index)
+    _check_classes("cross_entropy", input, target, weight)
     return ops._cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
 
 
@@ -209,12 +214,13 @@ def nll_loss(
     """-x at the target class, for log-probabilities x. Classes lie along dimension 1."""
     reduction = _reduction(reduction, size_average, reduce)
     traps.no_probabilities("nll_loss", input, "softmax", "log-probabilities are wanted: write log_softmax")
-    ignore_index = _check_classes("nll_loss", input, target, weight, ignore_index)
+    _check_classes("nll_loss", input, target, weight)
+    same_place("nll_loss", input, target)
     return ops._nll_loss(input, target, weight, ignore_index, reduction)
 
 
-def _check_classes(name, input, target, weight, ignore_index):
-    """Raise unless every target is a class; the answer is `ignore_index`, or None where no target is to be ignored."""
+def _check_classes(name, input, target, weight):
+    """Raise unless there is one class number for each row; whether it is a class the operation itself finds out."""
     shape, t = input.array.shape, need_tensor(target, name, "target").array
     if not shape:
         raise ValueError(f"{name}: Expected 1 or more dimensions (got 0)")
@@ -237,25 +243,8 @@ def _check_classes(name, input, target, weight, ignore_index):
         wrong = f"expected scalar type Long but found {target.dtype}"
         raise RuntimeError(message(f"{name}: target", wrong, instead="target.long()"))
     _check_weight(name, input, weight)
-    if not t.size or not (type(t) is np.ndarray or devices.blocking):
-        return ignore_index  # a GPU is not asked: it would have to wait
-    classes = shape[min(len(shape), 2) - 1]
-    if len(shape) > 2:
-        traps.no_one_hot(name, target, classes)
-    # seen as unsigned numbers the negative ones are huge: one pass finds all that are out of range
-    if (t.view(np.uint64) if t.dtype == np.int64 else t).max() < classes and not 0 <= ignore_index < classes:
-        return None
-    wrong = (t < 0) | (t >= classes)
-    wrong &= t != ignore_index
-    if wrong.any():
-        raise IndexError(
-            message(
-                f"{name} of {list(shape)}",
-                f"Target {int(t[wrong][0])} is out of bounds.",
-                instead=f"classes 0 to {classes - 1}",
-            )
-        )
-    return ignore_index
+    if len(shape) > 2 and t.size and (type(t) is np.ndarray or devices.blocking):  # a GPU would have to wait
+        traps.no_one_hot(name, target, shape[1])
 
 
 def _check_weight(name, input, weight):

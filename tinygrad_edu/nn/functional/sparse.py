@@ -11,6 +11,7 @@ from ...inplace import inplace as in_place
 from ...ops import embedding as ops
 from ...ops import one_hot
 from ...ops.arguments import need_tensor
+from ...promotion import same_place
 from ...tensor import Tensor, wrap
 from .traps import tell
 
@@ -49,6 +50,7 @@ def _check_rows(name, input, weight):
             f"Expected tensor for argument 'indices' to have one of the scalar types Long, Int; but got {input.dtype}"
         )
         raise RuntimeError(message(name, wrong, instead="input.long()"))
+    same_place(name, weight, input)
     i = input.array
     if (type(i) is np.ndarray or devices.blocking) and i.size and not (i.min() >= 0 and i.max() < len(weight.array)):
         rows, low, high = len(weight.array), int(i.min()), int(i.max())

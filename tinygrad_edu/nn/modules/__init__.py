@@ -2,6 +2,7 @@
 
 from types import ModuleType as _ModuleType
 
+from ...ops.misuse import explain_all as _explain_all
 from .activation import *
 from .adaptive import *
 from .attention import *
@@ -28,3 +29,5 @@ from .upsampling import *
 
 # the layers, not the files: nn.modules.utils would else take the place of nn.utils
 __all__ = [name for name, value in globals().items() if name[0] != "_" and not isinstance(value, _ModuleType)]
+
+_explain_all(globals(), "get_buffer get_parameter get_submodule load_state_dict")

@@ -156,8 +156,7 @@ class SyncBatchNorm(_BatchNorm):
             raise ValueError("SyncBatchNorm number of input channels should be non-zero")
 
     def forward(self, input: Tensor) -> Tensor:
-        group = here_or_alone(self.process_group)
-        if not self.training or group.size() == 1:
+        if not self.training or (group := here_or_alone(self.process_group)).size() == 1:
             return super().forward(input)
         self._check_input_dim(input)
         axes, per_channel = (0, *range(2, input.dim())), (1, -1, *[1] * (input.dim() - 2))
@@ -238,7 +237,7 @@ class _LazyNormBase(LazyModuleMixin, _NormBase):
             super().reset_parameters()
 
     def initialize_parameters(self, input: Tensor) -> None:
-        self.num_features = input.shape[1]
+        self.num_features = input.size(1)
         if self.has_uninitialized_params():
             lazy: list[Any] = [self.weight, self.bias, self.running_mean, self.running_var]
             for t in lazy:

@@ -6,13 +6,15 @@ the engine keeps anyway.
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ...errors import describe
+from ...errors import alike, describe
+from ...ops.misuse import misfit
 from ...tensor import Leaf, Tensor
 
 if TYPE_CHECKING:
@@ -36,10 +38,20 @@ def locate(error: Exception, call: CodeType) -> None:
 
     What the program itself raises stays as it is.
     """
-    if hasattr(error, "module_path") or type(error) not in KINDS or not _own(error.__traceback__):
+    if hasattr(error, "module_path") or not _own(error.__traceback__):
         return
     calls = _calls(sys._getframe(1), call)
+    if type(error) in (AttributeError, IndexError) and (wrong := _misfit(calls[-1], error)):
+        try:
+            raise TypeError(wrong) from error
+        except TypeError as told:
+            locate(told, call)
+            raise
     path = path_of(calls)
+    if type(error) is AttributeError and "_modules" in getattr(error.obj, "__dict__", ()):  # a mistyped layer
+        error.args = (f"{error}{alike(error.name or '', dir(error.obj))}",)
+    elif type(error) not in KINDS:
+        return
     error.module_path = path  # type: ignore[attr-defined]
     if len(error.args) != 1 or not isinstance(error.args[0], str):
         return
@@ -50,6 +62,16 @@ def locate(error: Exception, call: CodeType) -> None:
     if flow:
         text += f"\n  shapes on the way there: {flow}"
     error.args = (text,)
+
+
+def _misfit(call: dict[str, Any], error: Exception) -> str:
+    """The argument of a module that was of the wrong kind, if that was the cause."""
+    forward = type(call["self"]).forward
+    try:
+        given = inspect.signature(forward).bind(call["self"], *call["args"], **call["kwargs"]).arguments
+    except TypeError:  # it was refused before it came to that
+        given = dict(zip(inspect.signature(forward).parameters, (call["self"], *call["args"]), strict=False))
+    return misfit(forward, given, error).replace("forward()", f"{type(call['self']).__name__}()", 1)
 
 
 def _own(trace: TracebackType | None) -> bool:

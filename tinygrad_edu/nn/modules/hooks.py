@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from ...autograd.graph import Handle
@@ -38,6 +39,8 @@ TABLES = (
     "_load_state_dict_pre_hooks",
     "_load_state_dict_post_hooks",
 )
+
+_all_of = attrgetter(*TABLES)  # a recorded step asks for them each time
 
 
 class Hooks:
@@ -73,7 +76,7 @@ class Hooks:
         return self.add("_backward_hooks", hook, prepend)
 
     def __bool__(self) -> bool:
-        return any(getattr(self, name) for name in TABLES)
+        return any(_all_of(self))
 
 
 EVERYWHERE = Hooks()  # called around every module
@@ -153,6 +156,8 @@ class Hooked:
 
     def register_state_dict_post_hook(self, hook: Callable) -> Handle:
         """After the state is collected, call `hook(module, state_dict, prefix, local_metadata)` to change it."""
+        if not callable(hook):
+            raise TypeError(f"register_state_dict_post_hook takes a function, not {type(hook).__name__}")
 
         def checked(*args: Any) -> None:
             if hook(*args) is not None:

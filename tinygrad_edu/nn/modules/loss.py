@@ -28,7 +28,7 @@ class _Loss(Module):
 
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__()
-        if isinstance(size_average, Tensor):
+        if isinstance(size_average, Tensor) or isinstance(reduce, Tensor):
             name = type(self).__name__
             wrong = (
                 "Boolean value of Tensor with more than one value is ambiguous: tensors stand where options are asked"

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from ... import dtypes
 from ...autograd.modes import no_grad
+from ...errors import alike
 from ...tensor import Tensor
 from ..parameter import is_lazy
 from .failure import locate
@@ -62,7 +63,9 @@ class Module(Members, Stateful, Hooked):
 
     def forward(self, *input: Any) -> Any:
         """Compute the result; every subclass says how."""
-        raise NotImplementedError(f'Module [{type(self).__name__}] is missing the required "forward" function')
+        own = [name for each in type(self).__mro__[:-1] if each is not Module for name in vars(each)]
+        wrong = f'Module [{type(self).__name__}] is missing the required "forward" function'
+        raise NotImplementedError(wrong + alike("forward", own))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:  # costs nothing unless something is raised

@@ -339,11 +339,11 @@ class Transformer(Module):
         memory_is_causal: bool = False,
     ) -> Tensor:
         batch = 0 if self.batch_first else 1
-        if src.dim() == 3 and src.shape[batch] != tgt.shape[batch]:
-            wrong = f"but they are {src.shape[batch]} and {tgt.shape[batch]}"
+        if src.dim() == 3 and src.size(batch) != tgt.size(batch):
+            wrong = f"but they are {src.size(batch)} and {tgt.size(batch)}"
             raise RuntimeError(f"the batch number of src and tgt must be equal, {wrong} at dimension {batch}")
-        if src.shape[-1] != self.d_model or tgt.shape[-1] != self.d_model:
-            wrong = f"but they are {src.shape[-1]} and {tgt.shape[-1]}, and d_model is {self.d_model}"
+        if src.size(-1) != self.d_model or tgt.size(-1) != self.d_model:
+            wrong = f"but they are {src.size(-1)} and {tgt.size(-1)}, and d_model is {self.d_model}"
             raise RuntimeError(f"the feature number of src and tgt must be equal to d_model, {wrong}")
         memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask, is_causal=src_is_causal)
         return self.decoder(

@@ -9,6 +9,7 @@ from ... import dtypes
 from ...autograd.modes import no_grad
 from ...linalg import householder_product, matrix_exp, solve
 from ...ops import allclose, cat, eye, geqrf
+from ...ops.misuse import explain_all as _explain_all
 from ...random import randn
 from ...tensor import Tensor
 from .. import functional as F
@@ -217,3 +218,6 @@ def orthogonal(
         raise ValueError(f"orthogonal_map has to be one of {names}. Got: {orthogonal_map}")
     orth = _Orthogonal(weight, _OrthMaps[orthogonal_map], use_trivialization=use_trivialization)
     return register_parametrization(module, name, orth, unsafe=True)
+
+
+_explain_all(globals())

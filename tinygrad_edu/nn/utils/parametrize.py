@@ -9,6 +9,7 @@ from typing import Any
 
 from ...autograd.modes import no_grad
 from ...errors import describe, message
+from ...ops.misuse import explain_all as _explain_all
 from ...tensor import Tensor
 from ..modules.container import ModuleDict, ModuleList
 from ..modules.module import Module
@@ -266,3 +267,6 @@ def transfer_parametrizations_and_params(
         for own in [*source._parameters, *source._buffers]:
             setattr(to_module.parametrizations[name], own, getattr(source, own))
     return to_module
+
+
+_explain_all(globals())

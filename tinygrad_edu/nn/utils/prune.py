@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from ...errors import message
 from ...linalg import vector_norm
 from ...ops import ones_like, zeros_like
+from ...ops.misuse import explain_all as _explain_all
 from ...random import rand, rand_like
 from ...tensor import Tensor
 from ..modules.module import Module
@@ -366,3 +367,6 @@ def remove(module: Module, name: str) -> Module:
 def is_pruned(module: Module) -> bool:
     """Whether a parameter, here or below, is pruned."""
     return any(hooks_of(part, BasePruningMethod) for part in module.modules())
+
+
+_explain_all(globals())

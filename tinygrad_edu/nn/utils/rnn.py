@@ -9,6 +9,8 @@ import numpy as np
 from ... import devices
 from ...errors import message
 from ...ops import stack
+from ...ops.misuse import explain_all as _explain_all
+from ...ops.misuse import explained
 from ...ops.padding import pad
 from ...tensor import Tensor, wrap
 from ..modules.packed import PackedSequence, Steps, invert_permutation
@@ -25,8 +27,9 @@ __all__ = [
 ]
 
 
+@explained
 def pad_sequence(
-    sequences: Tensor | Sequence[Tensor],
+    sequences: Tensor | Iterable[Tensor],
     batch_first: bool = False,
     padding_value: float = 0.0,
     padding_side: str = "right",
@@ -130,3 +133,6 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     """The sequences (L, ...) of a packed one."""
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)
+
+
+_explain_all(globals())

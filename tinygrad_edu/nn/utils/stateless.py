@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ...ops.misuse import explain_all as _explain_all
 from ...tensor import Tensor
 from ..modules.module import Module
 
@@ -24,7 +25,7 @@ def functional_call(
     strict: bool = False,
 ) -> Any:
     """The module's answer with its parameters and buffers replaced, by their dotted names, during the call."""
-    if isinstance(parameters_and_buffers, Sequence):
+    if isinstance(parameters_and_buffers, (list, tuple)):
         merged: dict[str, Tensor] = {}
         for part in parameters_and_buffers:
             twice = merged.keys() & part.keys()
@@ -106,3 +107,6 @@ def _check_all_there(module: Module, given: dict[str, Tensor], places: dict[str,
         errors.append(f"Missing key(s): {', '.join(map(repr, missing))}.")
     if errors:
         raise RuntimeError(f"Error(s) in reparametrizing for {type(module).__name__}:\n\t" + "\n\t".join(errors))
+
+
+_explain_all(globals())

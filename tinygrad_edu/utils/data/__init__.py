@@ -1,5 +1,6 @@
 """Data for training: datasets, the order in which samples are taken, and batches of them, also from other processes."""
 
+from ...ops.misuse import explain_all as _explain_all
 from ._utils.collate import default_collate, default_convert
 from ._utils.worker import get_worker_info
 from .dataloader import DataLoader
@@ -44,3 +45,5 @@ __all__ = [
     "get_worker_info",
     "random_split",
 ]
+
+_explain_all(globals())

@@ -31,9 +31,10 @@ class DistributedSampler(Sampler[int]):
         *,
         pad: bool = True,
     ) -> None:
-        group = distributed.groups.here_or_alone()
-        num_replicas = group.size() if num_replicas is None else num_replicas
-        rank = group.rank() if rank is None else rank
+        if num_replicas is None or rank is None:
+            group = distributed.groups.here_or_alone()
+            num_replicas = group.size() if num_replicas is None else num_replicas
+            rank = group.rank() if rank is None else rank
         if not 0 <= rank < num_replicas:
             raise ValueError(f"Invalid rank {rank}, rank should be in the interval [0, {num_replicas - 1}]")
         self.dataset, self.num_replicas, self.rank = dataset, num_replicas, rank

@@ -10,6 +10,7 @@ import numpy as np
 
 from ....dtypes import OF_NUMPY, float64
 from ....ops import as_tensor, stack, tensor
+from ....ops.misuse import explain_all as _explain_all
 from ....tensor import Tensor
 
 Rules = dict[Any, Callable]  # a type, or a tuple of types, and how a list of such samples becomes a batch
@@ -135,3 +136,5 @@ def default_collate(batch: Any) -> Any:
 
 
 __all__ = ["collate", "default_collate", "default_collate_fn_map", "default_convert"]
+
+_explain_all(globals())
