@@ -170,6 +170,12 @@ MISTAKES = [
     ("x(2, 2).triu(2.5)", TypeError, "'diagonal' (position 2) must be int, not float", ""),
     ("(lambda y: y[:3].add_(y[1:4]))(x(6))", RuntimeError, "to a single memory location", "x.add_(y.clone())"),
     ("(lambda y: y[:3].copy_(y[1:4]))(x(6))", RuntimeError, "to a single memory location", "x.copy_(y.clone())"),
+    ("F.hinge_embedding_loss(t.arange(3), t.ones(3))", RuntimeError, "not implemented for torch.int64", "x.float()"),
+    ("F.soft_margin_loss(t.arange(3), t.ones(3))", RuntimeError, "not implemented for torch.int64", "x.float()"),
+    ("F.instance_norm(t.arange(6).reshape(1, 2, 3))", RuntimeError, "not implemented for torch.int64", "x.float()"),
+    ("F.multilabel_soft_margin_loss(t.tensor(1.0), t.tensor(1.0))", IndexError, "no dimension", ""),
+    ("F.pdist(t.ones(2, 3, dtype=t.complex64))", RuntimeError, "not torch.complex64", ""),
+    ("F.rrelu_(x(3), 10.0)", RuntimeError, "less than or equal to the upper bound", ""),
 ]
 
 

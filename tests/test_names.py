@@ -233,6 +233,8 @@ def test_a_hook_on_several_tensors() -> None:
     assert get_gradient_edge(product).node is product.grad_fn
     with pytest.raises(RuntimeError, match="does not require"):
         get_gradient_edge(tg.ones(1))
+    with pytest.raises(TypeError, match="get_gradient_edge takes a tensor, not int"):
+        get_gradient_edge(3)
     increment_version(y)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         product.sum().backward()

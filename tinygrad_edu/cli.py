@@ -40,9 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _write_the_rest() -> None:
     """Write what is left of the output now, where an error can still be told; Python would print its own at the end."""
     try:
-        with contextlib.suppress(
-            AttributeError, ValueError
-        ):  # a program may have closed it, or put another in its place
+        # a program may have closed it, or put another in its place
+        with contextlib.suppress(AttributeError, ValueError):
             sys.stdout.flush()
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

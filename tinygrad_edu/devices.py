@@ -251,9 +251,9 @@ def shares_memory(view: Array, array: Array) -> bool:
 
 
 def lies_on(array: Array, d: device) -> bool:
-    """Whether an array is on device `d`; any GPU will do where `d` does not say which."""
+    """Whether an array is on device `d`; any GPU will do where `d` does not say which, and there is one CPU."""
     here = of(array)
-    return here.type == d.type and d.index in (None, here.index)
+    return here.type == d.type and (d.type == "cpu" or d.index in (None, here.index))
 
 
 def move(array: Array, d: device) -> Array:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from . import dtypes
 from .errors import describe, message
 from .op import cast
@@ -144,7 +146,7 @@ def _two(name: str, many: Any) -> Any:
     def transform(
         input: Tensor,
         s: int | Sequence[int] | None = None,
-        dim: Sequence[int] = (-2, -1),
+        dim: int | Sequence[int] = (-2, -1),
         norm: str | None = None,
         *,
         out: Any = None,
@@ -201,7 +203,7 @@ def _read(
     With `real` the input must be; with `half` its last dimension holds the first half of the transform's.
     """
     x = need_tensor(x, what)
-    s = (s,) if isinstance(s, int) else s
+    s = (s,) if isinstance(s, (int, np.integer)) else s
     if not x.is_floating_point() and not x.is_complex():
         x = cast(x, dtypes.get_default_dtype())
     if x.dtype is dtypes.float16:

@@ -33,10 +33,16 @@ LISTS = {
     **dict.fromkeys(("Sequence[int]", "tuple[int, ...]", "tuple[int, int]", "list[int]"), "int"),
     **dict.fromkeys(("Sequence[Tensor]", "tuple[Tensor, ...]", "list[Tensor]"), "Tensor"),
 }
+# what PyTorch reads with `if`: 0, 1 and None are as good
+TRUTHS = """
+    inplace size_average reduce return_indices recompute_scale_factor sym hard get_infos need_weights
+    average_attn_weights add_zero_attn use_separate_proj_weight
+""".split()
 STARRED = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 UNUSUAL = {  # what is to be looked at twice, in the text of a call
     "None": "{0} is not None",
     "bool": "{0} is not False and {0} is not True",
+    "truth": "isinstance({0}, Tensor)",
     "int": "type({0}) is not int",
     "float": "type({0}) is not float and type({0}) is not int",
     "complex": "type({0}) not in (int, float, bool, complex)",
@@ -53,6 +59,8 @@ def kind_of(parameter: Parameter) -> str:
     """What an argument must be: as its annotation says, or as its name and default do; nothing where all may come."""
     name, default = parameter.name, parameter.default
     annotation = parameter.annotation
+    if name in TRUTHS and (isinstance(default, bool) or str(annotation).startswith("bool")):
+        return "truth"
     if name in ("memory_format", "device"):
         return f"{name} | None"
     if isinstance(annotation, str) and (annotation != "Any" or name != "dtype"):
@@ -70,11 +78,11 @@ def looks(function: Callable, parameters: Any = None) -> Iterator[str]:
     """The lines of a call, by which each argument of a wrong kind is refused; `check_` and names of types are needed."""
     parameters = parameters or signature(function).parameters
     for position, (name, parameter) in enumerate(parameters.items(), "self" not in parameters):
-        kind = kind_of(parameter)
-        if name == "self":
+        if name == "self" or parameter.kind in STARRED:
             continue
+        kind = kind_of(parameter)
         parts = sorted(kind.split(" | "), key=lambda part: part != "None")
-        if parameter.kind not in STARRED and all(part in UNUSUAL for part in parts):
+        if all(part in UNUSUAL for part in parts):
             yield f"    if {' and '.join(UNUSUAL[part] for part in parts).format(name)}:"
             yield f"        check_({name_of(function)!r}, {name!r}, {position}, {kind!r}, {name})"
 
@@ -86,7 +94,7 @@ def check(what: str, name: str, position: int, kind: str, value: Any) -> None:
 
 
 def refuse(what: str, name: str, position: int, kind: str, value: Any) -> NoReturn:
-    """PyTorch's sentence for an argument of the wrong kind."""
+    """Raise for an argument of the wrong kind; where one tensor stands for several, say how they are written."""
     if kind == "Tensor":
         raise TypeError(must_be_tensor(what, name, value, position))
     instead = f"; write {what}([x, y, ...])" if "[Tensor]" in kind and isinstance(value, Tensor) else ""
@@ -95,7 +103,13 @@ def refuse(what: str, name: str, position: int, kind: str, value: Any) -> NoRetu
 
 def sentence(what: str, name: str, position: int, kind: str, found: str) -> str:
     """PyTorch's sentence for an argument of the wrong kind."""
-    kind = kind.removesuffix(" | None").replace("dtypes.", "").replace("complex", "Number").replace(" | ", " or ")
+    kind = (
+        kind.removesuffix(" | None")
+        .replace("dtypes.", "")
+        .replace("complex", "Number")
+        .replace("truth", "bool")
+        .replace(" | ", " or ")
+    )
     for of in ("int", "Tensor"):
         kind = kind.replace(f"Sequence[{of}]", f"tuple of {of}s")
     return f"{what}(): argument '{name}' (position {position}) must be {kind}, not {found}"
@@ -109,8 +123,12 @@ def fits(value: Any, kind: str, known: Mapping[str, Any] = MappingProxyType({}))
 def _fits(value: Any, part: str, known: Mapping[str, Any]) -> bool:
     if part in LISTS:
         return isinstance(value, (tuple, list)) and all(_fits(each, LISTS[part], known) for each in value)
-    if part in ("int", "float", "complex") and isinstance(value, Tensor):  # one number, and for an index a whole one
-        return not value.ndim and (part != "int" or value.dtype.rank == 1)
+    if part == "truth":
+        return not isinstance(value, Tensor) or value.numel() == 1
+    if part == "int" and isinstance(value, Tensor):  # one whole number
+        return value.numel() == 1 and value.dtype.rank == 1
+    if part in ("float", "complex") and isinstance(value, Tensor):
+        return not value.ndim
     if part.endswith("dtype") and isinstance(value, type):
         return value in (bool, int, float, complex)  # they stand for dtypes, as in PyTorch
     if part == "memory_format":

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from . import dtypes
 from .errors import describe, message
 from .ops import lapack, matrix
@@ -322,7 +324,7 @@ def matrix_norm(
     """A norm of matrices: Frobenius, nuclear (the sum of singular values), ±2, or ±1 and ±inf (sums of columns, rows)."""
     lapack.check_matrices("matrix_norm", A)
     A = typed(A, _norm_dtype("matrix_norm", A, dtype))
-    dim = tuple(dim) if not isinstance(dim, int) else (dim,)
+    dim = tuple(dim) if not isinstance(dim, (int, np.integer)) else (dim,)
     if len(dim) != 2:
         raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {dim}")
     first, second = (d if -A.ndim <= d < A.ndim else A.size(d) for d in dim)
@@ -358,7 +360,7 @@ def norm(
     input: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, out: Any = None, dtype: Any = None
 ) -> Tensor:
     """A vector's norm for one dimension (or all, without `ord`), a matrix norm for two."""
-    dim = (dim,) if isinstance(dim, int) else dim
+    dim = (dim,) if isinstance(dim, (int, np.integer)) else dim
     if ord is not None and dim is None:
         if input.ndim not in (1, 2):
             wrong = f"when dim is not specified but ord is, the input must be 1D or 2D. Got {input.ndim}D."

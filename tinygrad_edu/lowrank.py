@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .linalg import qr, svd
 from .ops.misuse import explain_all
 from .random import randn
@@ -30,7 +32,7 @@ def svd_lowrank(
     return (V, S, U) if wide else (U, S, V)
 
 
-def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int = 2) -> tuple[Tensor, Tensor, Tensor]:
+def pca_lowrank(A: Tensor, q: int | None = None, center: Any = True, niter: int = 2) -> tuple[Tensor, Tensor, Tensor]:
     """The principal directions of the rows of `A`, in the columns of V; `center` takes the mean row away first."""
     m, n = A.shape[-2:]
     q = min(6, m, n) if q is None else q

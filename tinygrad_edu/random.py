@@ -119,8 +119,9 @@ def _source(generator: Generator | None, device: devices.device) -> Any:
     return generator.source
 
 
-def manual_seed(seed: int) -> Generator:
+def manual_seed(seed: Any) -> Generator:
     """Begin the default generators of all devices again from a seed."""
+    seed = int(seed)
     default_generator.manual_seed(seed)
     for generator in _on_gpu.values():
         generator.manual_seed(seed)

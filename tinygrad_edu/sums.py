@@ -19,7 +19,7 @@ def total(x, axis=None, keepdims=False):
     if axis in (0, (0,)) and x.ndim == 2 and 0 < len(x) <= 1024 and type(x) is np.ndarray and not keepdims:
         return ones(len(x), x.dtype) @ x  # a product takes half the time of NumPy's sum over rows
     if x.size > 4096 and axis is not None:
-        axes = (axis,) if isinstance(axis, int) else axis
+        axes = (axis,) if isinstance(axis, (int, np.integer)) else axis
         rows = axes == LEADING[: len(axes)] and len(axes) < x.ndim and not keepdims
         if rows and type(x) is np.ndarray and x.flags.c_contiguous:
             return _over_rows(x.reshape(math.prod(x.shape[: len(axes)]), -1)).reshape(x.shape[len(axes) :])

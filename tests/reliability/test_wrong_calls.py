@@ -29,10 +29,11 @@ def not_meant(name: str, error: Any) -> bool:
     """Whether an exception is Python's or NumPy's complaint about this package's own code."""
     if "write instead" in str(error):
         return False
-    if isinstance(error, (AssertionError, KeyError, IndexError)) and (" " in str(error) or name.endswith(LOOKED_UP)):
-        return str(error).startswith(RAW) and not name.endswith(
-            LOOKED_UP
-        )  # a sentence, or what was asked for is not there
+    if isinstance(error, (AssertionError, KeyError, IndexError)):
+        if name.endswith(LOOKED_UP):
+            return False
+        if " " in str(error):  # a sentence
+            return str(error).startswith(RAW)
     return isinstance(error, NEVER)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib.util
 import multiprocessing
@@ -169,11 +170,11 @@ def init_process_group(
             f"call main without it and start all with: python -m tinygrad_edu launch -n {max(here.size, world_size)} train.py"
         )
     seconds = (timeout or default_pg_timeout).total_seconds()
+    watch: contextlib.AbstractContextManager = contextlib.nullcontext()
     if here.size > 1 and "single" not in names:
         launch.join_the_others(here)
-        with launch.watched(f"init_process_group ({where().place})", here, seconds):
-            cpu = _way(here, names)
-    else:
+        watch = launch.watched(f"init_process_group ({where().place})", here, seconds)
+    with watch:
         cpu = _way(here, names)
     asked = world_size if world_size > 0 else _asked(cpu.size, names)
     if here.size > 1 == cpu.size and "single" not in names:

@@ -52,7 +52,8 @@ def wrapped(dim: int, ndim: int) -> int:
 
 def wrapped_all(dims: Any, ndim: int, what: str) -> tuple[int, ...]:
     """Dimensions counted from the front, none twice."""
-    found = tuple(wrapped(d, ndim) for d in ((dims,) if isinstance(dims, int) else dims))
+    several: Any = (dims,) if isinstance(dims, (int, np.integer)) else dims
+    found = tuple(wrapped(d, ndim) for d in several)
     if len(set(found)) < len(found):
         twice = next(d for d in found if found.count(d) > 1)
         raise RuntimeError(f"{what}: dim {twice} appears multiple times in the list of dims {list(dims)}")

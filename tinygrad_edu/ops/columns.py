@@ -104,9 +104,8 @@ class Windows:
             rows = min(rows, unpacked)
         self.rows = -(-self.size[0] // -(-self.size[0] // rows))  # pieces of equal size
         batch = piece // (line * self.rows)
-        few = (
-            self.rows * self.width < NARROW or type(self.x) is not np.ndarray
-        )  # CuPy multiplies one large pair at best
+        # CuPy multiplies one large pair at best
+        few = self.rows * self.width < NARROW or type(self.x) is not np.ndarray
         self.shared = self.rows == self.size[0] and few
         if self.shared:
             batch = max(batch, 2 * NARROW // (self.rows * self.width))

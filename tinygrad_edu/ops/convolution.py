@@ -178,7 +178,7 @@ def _bias_grad(g):
     return g.sum((0, *range(2, g.ndim)))
 
 
-def _plain(x, weight, out_shape, padding, dilation, groups):
+def _unstrided(x, weight, out_shape, padding, dilation, groups):
     """The convolution with a stride of 1 and no bias."""
     return _convolution(x, weight, None, tuple(out_shape[2:]), (1,) * len(padding), padding, dilation, groups)
 
@@ -211,8 +211,8 @@ _conv_kernel_grad.grad(
 )
 _conv_grads.grad(
     y=lambda g_for_x, g_for_weight, x, weight, y_shape, padding, dilation, groups: (
-        _plain(g_for_x, weight, y_shape, padding, dilation, groups)
-        + _plain(x, g_for_weight, y_shape, padding, dilation, groups)
+        _unstrided(g_for_x, weight, y_shape, padding, dilation, groups)
+        + _unstrided(x, g_for_weight, y_shape, padding, dilation, groups)
     ),
     x=lambda g_for_weight, y, x_shape, padding, dilation, groups: _conv_transpose(
         y, g_for_weight, None, tuple(x_shape[2:]), (1,) * len(padding), padding, dilation, groups

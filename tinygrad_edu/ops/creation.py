@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..errors import describe, message
+from ..kinds import fits
 from ..tensor import Tensor, wrap
 from .arguments import need_tensor, positive, sizes
 from .making import Options, made, number, preserve_format
@@ -216,8 +217,9 @@ def _line(start: Any, end: Any, steps: Any, what: str, options: Any) -> tuple[An
     """The limits of a line as numbers, and its default dtype."""
     if steps is None:
         raise TypeError(f"{what}() missing required argument 'steps'")
-    if not isinstance(steps, int):
+    if not fits(steps, "int"):
         raise TypeError(f"{what}(): argument 'steps' must be int, not {type(steps).__name__}")
+    steps = int(steps)
     if steps < 0:
         raise RuntimeError(f"{what}: number of steps must be non-negative, but got {steps}")
     for name, value in (("start", start), ("end", end)):

@@ -6,6 +6,8 @@ half that follows by symmetry; their rules put it back. The names of `torch.fft`
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import devices
@@ -97,7 +99,7 @@ def stft(
     hop_length: int | None = None,
     win_length: int | None = None,
     window: Tensor | None = None,
-    center: bool = True,
+    center: Any = True,
     pad_mode: str = "reflect",
     normalized: bool = False,
     onesided: bool | None = None,

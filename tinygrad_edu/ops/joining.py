@@ -180,7 +180,7 @@ def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) ->
 
 def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Consecutive parts along a dimension, as views: of one length (the last may be shorter), or of given lengths."""
-    if not isinstance(split_size_or_sections, int):
+    if not isinstance(split_size_or_sections, (int, np.integer)):
         return split_with_sizes(tensor, split_size_or_sections, dim)
     size, axis = split_size_or_sections, wrapped(dim, tensor.ndim)
     if not tensor.ndim:
@@ -224,7 +224,7 @@ def tensor_split(input: Tensor, indices_or_sections: int | Sequence[int] | Tenso
             )
         given = given.tolist()
     n = input.array.shape[dim]
-    if isinstance(given, int):
+    if isinstance(given, (int, np.integer)):
         if given <= 0:
             raise RuntimeError(f"tensor_split: number of sections must be larger than 0, got {given}")
         longer = n % given
@@ -244,7 +244,7 @@ def _split_along(what: str, least: int, dim: Any) -> Any:
                 f"but got a tensor with {input.ndim} dimensions!"
             )
         d, given = dim(input), indices_or_sections
-        if isinstance(given, int) and (given <= 0 or input.array.shape[d] % given):
+        if isinstance(given, (int, np.integer)) and (given <= 0 or input.array.shape[d] % given):
             raise RuntimeError(
                 f"torch.{what} attempted to split along dimension {d}, but the size of the dimension "
                 f"{input.array.shape[d]} is not divisible by the split_size {given}!"

@@ -116,7 +116,7 @@ matrix_exp.grad(x=_matrix_exp_grad)
 def matrix_power(input: Tensor, n: int, *, out: Any = None) -> Tensor:
     """The product of n equal matrices, by repeated squaring; of inverses for negative n."""
     lapack.check_square("matrix_power", input)
-    if not isinstance(n, int):
+    if not isinstance(n, (int, np.integer)):
         raise TypeError(f"matrix_power(): argument 'n' must be int, not {type(n).__name__}")
     square: Any = _inv(input) if n < 0 else input
     power: Any = None if n else identity(input)

@@ -367,6 +367,10 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
 def pdist(input, p=2.0):
     """The p-norms of the differences of all pairs of rows, each pair once."""
     _need_dims("pdist", input=(input, 2))
+    if not input.is_floating_point():
+        raise RuntimeError(
+            message("pdist()", f"only real floating-point numbers have distances here, not {input.dtype}")
+        )
     first, second = np.triu_indices(input.shape[0], 1)
     return norm(input[first] - input[second], p, -1)
 

@@ -13,7 +13,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
@@ -22,7 +22,7 @@ from ..kinds import STARRED, fits, kind_of, looks, name_of, sentence
 from ..tensor import Tensor
 from ..written import KINDS, MISSING, executed
 
-CLUMSY = (AttributeError, IndexError, KeyError, ZeroDivisionError, TypeError, MemoryError)
+CLUMSY = (AttributeError, IndexError, KeyError, ZeroDivisionError, TypeError, MemoryError)  # they do not name the cause
 HERE = os.path.dirname(__file__)
 PACKAGE = os.path.dirname(HERE)
 
@@ -79,59 +79,51 @@ def _parameters(function: Callable) -> Any:
     return inspect.signature(function, follow_wrapped=False).parameters
 
 
-def _stars(function: Callable) -> Iterator[str]:
+def _stars(function: Callable) -> list[str]:
     """The names of a function's own `*args` and `**options`; empty where it has none."""
-    for kind in STARRED:
-        yield next((name for name, p in _parameters(function).items() if p.kind is kind), "")
+    return [next((name for name, p in _parameters(function).items() if p.kind is kind), "") for kind in STARRED]
 
 
 def _source(function: Callable, renames: bool, strict: bool) -> str:
     """The text of a face: a look at the arguments, and the call."""
+    parameters = _parameters(function)
+    starred, own_keywords = _stars(function)
+    keywords = own_keywords or "keywords"
     written: list[str] = []
     given: list[str] = []
     missing: list[str] = []
     values = ""
-    parameters = _parameters(function)
-    starred, keywords = _stars(function)
     for name, p in parameters.items():
-        named = p.kind is p.KEYWORD_ONLY
-        if named and not starred and "*" not in written:
-            written.append("*")
         if p.kind in STARRED:
             written.append(str(p.replace(annotation=p.empty)))
             given.append(written[-1])
             continue
+        named = p.kind is p.KEYWORD_ONLY
+        if named and not starred and "*" not in written:
+            written.append("*")
         missing += [f"{name} is MISSING"] * (p.default is p.empty)
         written.append(f"{name}={'MISSING' if p.default is p.empty else f'default_{name}'}")
         given.append(f"{name}={name}" if named else name)
         values += f"{name}, "
-    if not keywords:
+    if not own_keywords:
         written.append("**keywords")
-    if renames or not keywords:
-        missing.append(keywords or "keywords")
-    every = ", ".join(f"{name!r}: {name}" for name in parameters)
+    if renames or not own_keywords:
+        missing.append(keywords)
     lines = [f"def call({', '.join(written)}):"]
     if missing:
         lines += [f"    if {' or '.join(missing)}:"]
-        lines += [f"        return again_(({values}), {starred or '()'}, {keywords or 'keywords'})"]
-    lines += [
-        *(looks(function, parameters) if strict else ()),
-        "    try:",
-        f"        return function_({', '.join(given)})",
-    ]
+        lines += [f"        return again_(({values}), {starred or '()'}, {keywords})"]
+    lines += looks(function, parameters) if strict else ()
+    lines += ["    try:", f"        return function_({', '.join(given)})"]
+    every = ", ".join(f"{name!r}: {name}" for name in parameters)
     lines += ["    except CLUMSY as error:", f"        failed_({{{every}}}, error)", "        raise"]
     return "\n".join([*lines, ""])
 
 
 def _again(
-    face: Callable,
-    function: Callable,
-    rename: Callable,
-    values: tuple,
-    rest: tuple,
-    options: dict[str, Any],
+    face: Callable, function: Callable, rename: Callable, values: tuple, rest: tuple, options: dict[str, Any]
 ) -> Any:
-    """The call with keywords of other names, or one that Python refuses: unknown keywords, nothing where something must be."""
+    """The call with keywords of other names, or one that Python refuses: an unknown keyword, or a missing argument."""
     parameters = _parameters(function)
     rename(options)
     args: list[Any] = []
@@ -145,15 +137,16 @@ def _again(
             options[p.name] = value
     names = [p.name for p in known]
     required = {p.name for p in known[len(args) :] if p.default is p.empty}
-    unknown = [name for name in options if name not in names]
-    if not required <= set(options) or (unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters.values())):
+    others = [name for name in options if name not in names]
+    if not required <= set(options) or (others and not _stars(function)[1]):
         try:
             return function(*args, *rest, **options)
         except TypeError as error:
-            if unknown and "unexpected keyword" in str(error):
-                raise TypeError(f"{error}{alike(unknown[0], names)}") from None
+            if others and "unexpected keyword" in str(error):
+                said = str(error).partition(". Did you mean")[0]  # Python 3.13 has an opinion of its own
+                raise TypeError(f"{said}{alike(others[0], names)}") from None
             raise
-    return face(*args, *rest, **options) if not unknown else function(*args, *rest, **options)
+    return (function if others else face)(*args, *rest, **options)
 
 
 def explain_all(space: dict[str, Any], methods: str = "", strict: bool = False) -> None:
@@ -214,7 +207,7 @@ OPTIONS = ("dtype", "device", "requires_grad", "layout", "pin_memory", "memory_f
 
 def unknown(function: Callable, given: dict[str, Any], error: Exception) -> str:
     """The keyword that was handed on and that nothing takes, with the nearest that is taken; nothing if that was not it."""
-    found = re.search("got an unexpected keyword argument '(\\w+)'$", str(error))
+    found = re.search(r"got an unexpected keyword argument '(\w+)'(?=$|\. Did)", str(error))
     handed_on: dict[str, Any] = next(
         (given[name] for name in _stars(function) if isinstance(given.get(name), dict)), {}
     )
@@ -230,21 +223,29 @@ def misfit(function: Callable, given: dict[str, Any], error: Exception) -> str:
     """The argument that was not what the function takes, in PyTorch's words; nothing if that was not the cause."""
     if type(error) is TypeError and "must be" in str(error):
         return ""  # it has been told already
-    what = name_of(function)
+    return _of_wrong_kind(function, given) or _lacking(function, given, error)
+
+
+def _of_wrong_kind(function: Callable, given: dict[str, Any]) -> str:
+    """The argument that is not of the kind that its parameter asks for."""
     parameters = inspect.signature(function).parameters
     known = vars(sys.modules.get(function.__module__, builtins))
     for position, (name, value) in enumerate(given.items(), "self" not in given):
         kind = kind_of(parameters[name])
         if kind and parameters[name].kind not in STARRED and not fits(value, kind, known):
-            return sentence(what, name, position, kind, type(value).__name__)
+            return sentence(name_of(function), name, position, kind, type(value).__name__)
+    return ""
+
+
+def _lacking(function: Callable, given: dict[str, Any], error: Exception) -> str:
+    """The argument that was asked for an attribute that it has not, or something in it has not."""
     trace = _innermost(error)
     ours = trace is not None and trace.tb_frame.f_code.co_filename.startswith(PACKAGE)
     if not isinstance(error, AttributeError) or not ours:  # a program's own functions may be called here
         return ""
+    what, parameters = name_of(function), inspect.signature(function).parameters
     having = "Tensor" if hasattr(Tensor, error.name or "") else f"something that has {error.name!r}"
-    for position, (name, value) in enumerate(
-        given.items(), "self" not in given
-    ):  # what was asked for something that it has not
+    for position, (name, value) in enumerate(given.items(), "self" not in given):
         if name != "self" and value is error.obj and (value is not None or parameters[name].default is not None):
             return sentence(what, name, position, having, type(value).__name__)
         parts = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else ()

@@ -91,8 +91,8 @@ def flipud(input: Tensor) -> Tensor:
 
 def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] = ()) -> Tensor:
     """The elements moved along dimensions, or all of them as if in one dimension; the end enters at the beginning."""
-    steps = (shifts,) if isinstance(shifts, int) else tuple(shifts)
-    along = (dims,) if isinstance(dims, int) else tuple(dims)
+    steps = (shifts,) if isinstance(shifts, (int, np.integer)) else tuple(shifts)
+    along = (dims,) if isinstance(dims, (int, np.integer)) else tuple(dims)
     if not steps:
         raise RuntimeError("roll: `shifts` required")
     if not along and len(steps) == 1:

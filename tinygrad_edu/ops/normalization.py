@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -384,7 +385,7 @@ def _need_several(size):
 # --- vectors: lengths, angles, distances -----------------------------------------------------------------------------
 
 
-def _normalize(x, p=2.0, dim=1, eps=1e-12):
+def _normalize(x, p=2.0, dim: Any = 1, eps=1e-12):
     """x / max(‖x‖, eps) along `dim`."""
     return x / clamp(norm(x, p, dim, True), eps)
 

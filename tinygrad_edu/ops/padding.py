@@ -35,7 +35,7 @@ SOURCES = {
 }
 
 
-def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: complex | None = None) -> Tensor:
     """More elements at the ends: `pad` lists the widths before and behind the last dimension, the one before it, ..."""
     if len(pad) % 2:
         raise RuntimeError(f"pad: Padding length must be divisible by 2, but got {list(pad)}")
@@ -89,7 +89,7 @@ def _padded_from_itself(x: Tensor, widths: Sequence[tuple[int, int]], mode: str)
     return x
 
 
-def constant_pad_nd(input: Tensor, pad: Sequence[int], value: float = 0) -> Tensor:
+def constant_pad_nd(input: Tensor, pad: Sequence[int], value: complex = 0) -> Tensor:
     """`pad` with a constant."""
     return _padded(input, pad, "constant", value)
 

@@ -164,7 +164,7 @@ def repeat_interleave(
     x = _view(input, (input.array.size,)) if dim is None or not input.ndim else input
     dim = wrapped(dim or 0, x.ndim)
     n = x.array.shape[dim]
-    if isinstance(repeats, int):
+    if isinstance(repeats, (int, np.integer)):
         if repeats < 0:
             raise RuntimeError(f"repeat_interleave: Repeats must be non-negative, but got {repeats}")
         counts: Any = repeats
@@ -185,7 +185,7 @@ def repeat_interleave(
 
 def _repeated(n: int, counts: Any, like: Any) -> Any:
     """0 to n - 1, each as often as `counts` says: one number for all, or an array of them."""
-    if isinstance(counts, int) or type(counts) is np.ndarray:
+    if isinstance(counts, (int, np.integer)) or type(counts) is np.ndarray:
         return np.repeat(devices.arange(n, like=like), counts)
     ends = np.cumsum(np.broadcast_to(counts, (n,)))  # CuPy takes no array of counts
     return np.searchsorted(ends, devices.arange(int(ends[-1]) if n else 0, like=like), side="right")

@@ -241,8 +241,8 @@ def _gru_grad(g_out, g_state, gates, states, fresh, x, w_ih, w_hh, needs):
         np.multiply(g_new, r[t], out=their_new[t])
         gh *= z[t]
         gh += np.matmul(theirs[t], w_hh, out=part)
-    gx, gw_ih, _, gb_ih, _ = _weight_grads(ours, x, states[:-1], w_ih, needs & ~40, 2)
-    _, _, gw_hh, _, gb_hh = _weight_grads(theirs, x, states[:-1], w_ih, needs & ~21, 2)
+    gx, gw_ih, _, gb_ih, _ = _weight_grads(ours, x, states[:-1], w_ih, needs & ~40, 2)  # all but w_hh, b_hh
+    _, _, gw_hh, _, gb_hh = _weight_grads(theirs, x, states[:-1], w_ih, needs & ~21, 2)  # w_hh, b_hh
     return gx, gh, gw_ih, gw_hh, gb_ih, gb_hh
 
 

@@ -29,7 +29,7 @@ def unreduced(x, shape, dim, keepdim):
     """A reduction's result, of a tensor of this shape, with the reduced dimensions as dimensions of length 1."""
     if keepdim or dim is None or not shape:
         return x
-    dims = (dim,) if isinstance(dim, int) else dim
+    dims = (dim,) if isinstance(dim, (int, np.integer)) else dim
     gone = {d % len(shape) for d in dims}
     return x.reshape([1 if d in gone else n for d, n in enumerate(shape)]) if gone else x
 
@@ -41,9 +41,9 @@ def spread(g, x_shape, dim, keepdim):
 
 def count(shape, dim):
     """How many elements of a tensor of this shape go into each result."""
-    if dim is None or (not isinstance(dim, int) and not dim) or not shape:
+    if dim is None or (not isinstance(dim, (int, np.integer)) and not dim) or not shape:
         return math.prod(shape)
-    return math.prod(shape[d] for d in ((dim,) if isinstance(dim, int) else dim))
+    return math.prod(shape[d] for d in ((dim,) if isinstance(dim, (int, np.integer)) else dim))
 
 
 def share(x_shape, out_shape):
@@ -66,7 +66,7 @@ def need_elements(name, x, dim, error=IndexError):
         raise error(
             message(f"{name}()", wrong, instead=f"if x.numel(): x.{name}(), as no element is the answer for none")
         )
-    for d in (dim,) if isinstance(dim, int) else dim:
+    for d in (dim,) if isinstance(dim, (int, np.integer)) else dim:
         if -x.ndim <= d < x.ndim and not x.shape[d]:
             raise IndexError(message(f"{name}()", f"Expected reduction dim {d} to have non-zero size"))
 

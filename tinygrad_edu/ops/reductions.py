@@ -203,7 +203,7 @@ def _extreme(input, dim, keepdim, other, out, of_all, along, of_pairs):
         return getattr(input, of_pairs)(other) if out is None else getattr(input, of_pairs)(other, out=out)
     if dim is None:
         return of_all(input, None, out=out)
-    if not isinstance(dim, int):
+    if not isinstance(dim, (int, np.integer)):
         raise TypeError(f"{along.op.name}(): argument 'dim' must be int, not {type(dim).__name__}")
     return along(input, dim, keepdim, out=out)
 
@@ -240,7 +240,7 @@ def _product_tree(x, dim, keepdim, dtype):
 @op(plain=_product_tree)
 def prod(x, dim: int | None = None, keepdim=False, *, dtype=None):
     """The product."""
-    if dim is not None and not isinstance(dim, int):
+    if dim is not None and not isinstance(dim, (int, np.integer)):
         raise TypeError(f"prod(): argument 'dim' must be int, not {type(dim).__name__}")
     x = typed(x, dtype)
     kind = np.dtype(np.int64) if dtype is None and x.dtype.kind in "bui" else x.dtype
@@ -342,7 +342,7 @@ def norm(input, p="fro", dim=None, keepdim=False, out=None, dtype=None):
 
 
 @takes_out
-def _nuclear_norm(input, dim, keepdim):
+def _nuclear_norm(input: Tensor, dim: Sequence[int] | None, keepdim: bool):
     """The sum of a matrix's singular values."""
     rows, columns = range(input.ndim) if dim is None else dim
     values = input.movedim((rows, columns), (-2, -1)).svd()[1].sum(-1)

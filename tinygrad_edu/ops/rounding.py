@@ -230,6 +230,9 @@ def clamp(input, min=None, max=None, *, out=None):
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
     for value in (min, max):
         if not isinstance(value, (Tensor, type(None), *Number)):
+            if isinstance(value, np.generic):
+                low, high = (each.item() if isinstance(each, np.generic) else each for each in (min, max))
+                return clamp(input, low, high, out=out)
             raise TypeError(f"clamp(): the limits must be numbers or Tensors, not {type(value).__name__}")
     return _clamp(input, min, max, out=out)
 

@@ -231,7 +231,7 @@ def gradient(input, *, spacing=None, dim=None, edge_order=1):
     """The slopes along dimensions, by central differences inside and one-sided ones at the ends; a list."""
     if edge_order not in (1, 2):
         raise RuntimeError(message("gradient()", f"only supports edge_order=1 and edge_order=2, but got {edge_order}"))
-    dims = range(input.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
+    dims = range(input.ndim) if dim is None else [dim] if isinstance(dim, (int, np.integer)) else dim
     dims = [wrapped(d, input.ndim) for d in dims]
     if len(set(dims)) < len(dims):
         raise RuntimeError(message("gradient()", f"a dimension appears multiple times in {dims}"))

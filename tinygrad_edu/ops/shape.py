@@ -207,8 +207,8 @@ def t(input: Tensor) -> Tensor:
 
 def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
     """Some dimensions at other places, the rest in their order."""
-    froms = (source,) if isinstance(source, int) else tuple(source)
-    tos = (destination,) if isinstance(destination, int) else tuple(destination)
+    froms = (source,) if isinstance(source, (int, np.integer)) else tuple(source)
+    tos = (destination,) if isinstance(destination, (int, np.integer)) else tuple(destination)
     if len(froms) != len(tos):
         raise RuntimeError(
             f"movedim: Invalid source or destination dims: source ({list(froms)} dims) should contain the same number "
@@ -356,7 +356,7 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
 def broadcast_shapes(*shapes: Any) -> Size:
     """The shape that tensors of these shapes have when they are used together."""
     for s in shapes:
-        if not isinstance(s, (int, tuple, list)):
+        if not isinstance(s, (int, tuple, list, range)):
             wrong = f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {describe(s)}"
             raise RuntimeError(f"broadcast_shapes: {wrong}")
     try:

@@ -44,7 +44,7 @@ def _sorted_grad(g_values, indices, x_shape, dim):
 _sort.grad(x=_sorted_grad)
 
 
-def sort(input, dim=-1, descending=False, stable=False, *, out=None):
+def sort(input, dim=-1, descending=False, stable: bool | None = False, *, out=None):
     """(values, indices) in order along a dimension; equal elements keep their order, NaN counts as the largest."""
     wrapped(dim, need_tensor(input, "sort").ndim)
     return _sort(input, dim, descending, out=out)

@@ -150,7 +150,7 @@ def nanmedian(input, dim=None, keepdim=False, *, out=None):
 
 def _median_of(function, input, dim, keepdim, out):
     if dim is not None:
-        if not isinstance(dim, int):
+        if not isinstance(dim, (int, np.integer)):
             raise TypeError(f"{function.op.name}(): argument 'dim' must be int, not {type(dim).__name__}")
         return function(input, dim, keepdim, out=out)
     if not need_tensor(input, function.op.name).numel():

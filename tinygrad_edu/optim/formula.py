@@ -22,7 +22,7 @@ from .row import Layout
 
 Array = Any
 PLAIN = frozenset({float, int, bool, str, type(None)})
-NUMBERS = PLAIN | {list}  # the parameters are in one
+PLAIN_GROUP = PLAIN | {list}  # the parameters are in a list
 
 
 class FormulaOptimizer(Optimizer):
@@ -170,7 +170,7 @@ def _counter(value: Any) -> Tensor:
 
 def plain_options(group: dict[str, Any]) -> dict[str, Any]:
     """A group's options; those given as tensors as the numbers in them."""
-    if NUMBERS.issuperset(map(type, group.values())):
+    if PLAIN_GROUP.issuperset(map(type, group.values())):
         return group
     return {k: v if type(v) in PLAIN else _number(v) for k, v in group.items() if k != "params"}
 

@@ -25,11 +25,9 @@ UFUNCS = {name for name in dir(np) if isinstance(getattr(np, name), np.ufunc) an
 @functools.cache
 def lean(formula: Callable[..., Any], arrays: tuple[str, ...] = ()) -> Callable[..., Any]:
     """The same formula with one parameter more, its buffers; `arrays` are the names of its state that are arrays."""
-    try:
-        [function] = ast.parse(textwrap.dedent(inspect.getsource(formula))).body
-    except OSError:  # typed in, or shipped without its source
+    function = _read(formula)
+    if function is None:
         return lambda *given: formula(*given[:-1])
-    assert isinstance(function, ast.FunctionDef)
     writer = _Writer({"p", "g"}, arrays)
     function.body = [writer.visit(statement) for statement in function.body]
     function.decorator_list, function.returns = [], None
@@ -44,6 +42,19 @@ def lean(formula: Callable[..., Any], arrays: tuple[str, ...] = ()) -> Callable[
     written = executed(source, f"<{formula.__qualname__} in buffers>", space)[function.name]
     written.source = source
     return written
+
+
+def _read(formula: Callable[..., Any]) -> ast.FunctionDef | None:
+    """A formula's own text; None for one that was typed in, or shipped without its source."""
+    try:
+        text = inspect.getsource(formula)
+    except OSError:
+        return None
+    found, *others = ast.parse(textwrap.dedent(text)).body
+    # for what was typed in, Python 3.13 may show another text that was
+    if isinstance(found, ast.FunctionDef) and found.name == formula.__name__ and not others:
+        return found
+    return None
 
 
 class _Writer(ast.NodeTransformer):

@@ -47,8 +47,8 @@ def shorter(name: str, args: Sequence[Any], out: Any) -> tuple[str, dict[str, An
         return "", {}
     x = args[0]
     known = {**FUNCTIONS, "ones": ones(len(x), x.dtype), "zero": _zero(x.dtype)}
-    used = {name: value for name, value in known.items() if f"{{{name}}}" in form}
-    text = form.format(*[f"a{i}" for i in range(len(args))], **{name: name for name in used})
+    used = {n: value for n, value in known.items() if f"{{{n}}}" in form}
+    text = form.format(*[f"a{i}" for i in range(len(args))], **{n: n for n in used})
     tried = eval(text, {**used, **{f"a{i}": a for i, a in enumerate(args)}})
     same = tried.dtype == out.dtype and np.array_equal(tried, out, equal_nan=True)
     return (form, used) if same else ("", {})

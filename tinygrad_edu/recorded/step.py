@@ -31,9 +31,12 @@ class Program:
 
     def __init__(self, tape: Tape, result: str, function: Callable) -> None:
         self.around = Surroundings(function, list(tape.modules.values()))
+        tensors = self.around.tensors()
         self.why = tape.why or purity.reason(self.around.functions)
+        if not self.why and any(id(t.array) in tensors for t in tape.arguments):
+            self.why = "it is given a tensor that it also reads from around it, and nobody sees which is meant"
         self.objects, self.made = tape.objects, tape.made
-        looked_up = self._look_up(self.around.tensors())
+        looked_up = self._look_up(tensors)
         head = f"def step({', '.join(f'a{i}' for i in range(tape.count))}):"
         self.source = "\n".join([head, *looked_up, *_indented(tape.lines, result)])
 
@@ -47,9 +50,8 @@ class Program:
                 lines.append(f"    {name} = {of}.array")
         return lines
 
-    @functools.cached_property
-    def guards(self) -> Guards:
-        """Everything that the recording took for granted."""
+    def guarded(self) -> Program:
+        """The program with everything that it takes for granted, as it is right after the recording."""
         guards, rows = Guards(), [each for each in self.objects.values() if isinstance(each, Layout)]
         for value in self.objects.values():
             if isinstance(value, Leaf):
@@ -64,7 +66,8 @@ class Program:
                 if isinstance(value, FormulaOptimizer) and any(each in rows for each in value.laid_out()):
                     _guard_rows(guards, value)
         self.around.guard(guards)
-        return guards
+        self.guards = guards
+        return self
 
     def same_as(self, other: Program) -> str:
         """What differs in another recording of the same step; nothing if it is the same program."""
@@ -189,7 +192,7 @@ class RecordedStep:
             else:
                 self.why[key] = different
         else:
-            self.programs[key] = program
+            self.programs[key] = program.guarded()
         return answer
 
     def __str__(self) -> str:
@@ -203,15 +206,20 @@ def _key(args: Any, kwargs: Any) -> Any:
     if kwargs or not recording.get():
         return None
     parts: list[Any] = [dtypes.get_default_dtype()]
+    arrays = []
     for v in args:
         if isinstance(v, Tensor):
-            if v.edge() is not None or type(v.array) is not np.ndarray:
+            a = v.array
+            if v.edge() is not None or type(a) is not np.ndarray:
                 return None
-            parts.append((v.array.shape, v.array.dtype, type(v)))
+            parts.append((a.shape, a.dtype, type(v)))
+            arrays.append(id(a))
         elif type(v) in PLAIN:
-            parts.append((type(v), v))
+            parts.append((type(v), v or repr(v)))  # 0.0 and -0.0 are two
         else:
             return None
+    if len(set(arrays)) < len(arrays):
+        parts.append(tuple(map(arrays.index, arrays)))  # which of them are the same
     return tuple(parts)
 
 

@@ -42,7 +42,7 @@ class Tape:
     """The lines of a program, and the objects that its names stand for."""
 
     def __init__(self, arguments: Sequence[Tensor]) -> None:
-        self.count = len(arguments)
+        self.count, self.arguments = len(arguments), arguments
         self.lines: list[str] = []
         self.objects: dict[str, Any] = {}
         self.why = ""  # the step cannot be replayed, for this reason

@@ -27,7 +27,7 @@ __all__ = [
 def _window(what: str, M: int, sym: bool, shape: Callable, options: dict[str, Any]) -> Tensor:
     """`shape(n, N)` of the points n = 0, 1, ..., where the last of a whole period is N."""
     kind, form = options.get("dtype"), options.pop("layout", strided)
-    if not isinstance(M, int):
+    if not isinstance(M, (int, np.integer)):
         raise TypeError(f"{what}: the window length must be int, not {type(M).__name__}")
     if M < 0:
         raise ValueError(f"{what} requires non-negative window length, got M={M}")

@@ -57,12 +57,12 @@ def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """x above 0, below times a slope: drawn for each element while training, else the mean slope."""
-    if lower > upper:
-        raise RuntimeError(f"Lower bound should be less than or equal to the upper bound, but got {lower} and {upper}")
     return (rrelu_ if inplace else _rrelu)(input, lower, upper, training)
 
 
 def _rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Tensor:
+    if lower > upper:
+        raise RuntimeError(f"Lower bound should be less than or equal to the upper bound, but got {lower} and {upper}")
     if not training:
         return ops._leaky_relu(input, (lower + upper) / 2)
     return ops._prelu(input, random.rand_like(input) * (upper - lower) + lower)
@@ -165,17 +165,17 @@ _silu_, _mish_ = in_place(ops._silu), in_place(ops._mish)
 # --- along a dimension -----------------------------------------------------------------------------------------------
 
 
-def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: Any = 3, dtype: Any = None) -> Tensor:
     """exp(x) / Σ exp(x) along `dim`: positive numbers whose sum is 1."""
     return _softmax(input, _dimension("softmax", input, dim, _stacklevel), dtype)
 
 
-def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: Any = 3, dtype: Any = None) -> Tensor:
     """The softmax of -x."""
     return _softmax(-input, _dimension("softmin", input, dim, _stacklevel), dtype)
 
 
-def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: Any = 3, dtype: Any = None) -> Tensor:
     """The logarithm of the softmax along `dim`."""
     return _log_softmax(input, _dimension("log_softmax", input, dim, _stacklevel), dtype)
 

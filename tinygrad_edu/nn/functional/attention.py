@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ... import dtypes
 from ...errors import describe, message
@@ -91,7 +92,7 @@ def multi_head_attention_forward(
     dropout_p: float,
     out_proj_weight: Tensor,
     out_proj_bias: Tensor | None,
-    training: bool = True,
+    training: Any = True,
     key_padding_mask: Tensor | None = None,
     need_weights: bool = True,
     attn_mask: Tensor | None = None,
@@ -102,7 +103,7 @@ def multi_head_attention_forward(
     static_k: Tensor | None = None,
     static_v: Tensor | None = None,
     average_attn_weights: bool = True,
-    is_causal: bool = False,
+    is_causal: Any = False,
 ) -> tuple[Tensor, Tensor | None]:
     """Attention in `num_heads` subspaces side by side: (T, B, E), (S, B, E) to (T, B, E), and the weights (B, T, S)."""
     what = "multi_head_attention_forward"

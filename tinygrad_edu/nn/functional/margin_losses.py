@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from ... import dtypes
 from ...errors import message
 from ...ops import losses as ops
 from ...ops import pairwise_distance as _distance
+from ...ops.operands import refuse
 from ...tensor import Tensor
 from . import traps
 from .losses import _reduction
@@ -31,7 +33,10 @@ def hinge_embedding_loss(
 ) -> Tensor:
     """x where y is 1, max(0, margin - x) where it is -1"""
     traps.no_pairs("hinge_embedding_loss", input, target)
-    return ops._hinge_embedding_loss(input, target, margin, _reduction(reduction, size_average, reduce))
+    reduction = _reduction(reduction, size_average, reduce)
+    if reduction == "mean":  # of whole numbers it would not be one
+        refuse("biu", "hinge_embedding_loss", input.array)
+    return ops._hinge_embedding_loss(input, target, margin, reduction)
 
 
 def margin_ranking_loss(
@@ -61,6 +66,7 @@ def soft_margin_loss(
 ) -> Tensor:
     """log(1 + exp(-y x))"""
     traps.no_pairs("soft_margin_loss", input, target)
+    refuse("biu", "soft_margin_loss", input.array)
     return ops._soft_margin_loss(input, target, _reduction(reduction, size_average, reduce))
 
 
@@ -74,6 +80,8 @@ def multilabel_soft_margin_loss(
 ) -> Tensor:
     """The binary cross-entropy of each class's logit, averaged over the classes."""
     traps.no_pairs("multilabel_soft_margin_loss", input, target)
+    if not input.ndim:
+        raise IndexError(message("multilabel_soft_margin_loss", "the input has no dimension for the classes"))
     traps.no_probabilities("multilabel_soft_margin_loss", input, "sigmoid", "logits are wanted, x before it")
     return ops._multilabel_soft_margin_loss(input, target, weight, _reduction(reduction, size_average, reduce))
 
@@ -81,7 +89,7 @@ def multilabel_soft_margin_loss(
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
-    p: int = 1,
+    p: float = 1,
     margin: float = 1.0,
     weight: Tensor | None = None,
     size_average: bool | None = None,
@@ -176,7 +184,7 @@ def triplet_margin_with_distance_loss(
     *,
     distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
     margin: float = 1.0,
-    swap: bool = False,
+    swap: Any = False,
     reduction: str = "mean",
 ) -> Tensor:
     """The triplet loss with a distance of one's own."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ...autograd.modes import no_grad, observer
 from ...errors import message
 from ...ops import cosine_similarity, group_norm, layer_norm, pairwise_distance, rms_norm
 from ...ops import normalization as ops
+from ...ops.operands import refuse
 from ...tensor import Tensor
 
 __all__ = [
@@ -63,6 +65,7 @@ def instance_norm(
     """(x - mean) / sqrt(var + eps) for each channel of each sample (or by the running statistics), scaled and shifted."""
     if input.ndim < 2:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
+    refuse("biu", "instance_norm", input.array)
     c = input.shape[1]
     ops._need_channels("instance_norm", c, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     ops._need_one_dtype("instance_norm", input, running_mean, running_var, weight, bias)
@@ -98,7 +101,7 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     return ops._local_response_norm(input, size, alpha, beta, k) if input.numel() else input
 
 
-def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
+def normalize(input: Tensor, p: Any = 2.0, dim: Any = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
     """x / max(‖x‖, eps) along `dim`."""
     answer = ops._normalize(input, p, dim, eps)
     return answer if out is None else out.copy_(answer)
