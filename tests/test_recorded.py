@@ -300,6 +300,8 @@ def test_modules_come_back_as_they_are():
     assert compile(model) is model
     assert isinstance(compile()(lambda x: x), RecordedStep)
     assert isinstance(torch.compile(lambda x: x), RecordedStep)
+    with pytest.raises(AssertionError, match="a callable function is expected, not Tensor"):
+        compile(torch.ones(2))
 
 
 def test_what_the_tape_does_not_see_is_no_constant_though_the_arguments_were_the_same():

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import devices, dtypes
 from ..autograd.modes import observer, recording
+from ..errors import message
 from ..nn.modules.hooks import EVERYWHERE
 from ..optim.formula import FormulaOptimizer
 from ..optim.optimizer import Optimizer, hooks_around
@@ -254,4 +255,7 @@ def compile(step: Callable | None = None, **options: Any) -> Any:
     """
     if step is None:
         return lambda function: compile(function, **options)
+    if not callable(step):
+        wrong = f"a callable function is expected, not {type(step).__name__}"
+        raise AssertionError(message("compile", wrong, instead="fast = compile(step), and then loss = fast(x, y)"))
     return RecordedStep(step) if isinstance(step, type(compile)) and not options.get("disable") else step
