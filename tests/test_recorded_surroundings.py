@@ -10,7 +10,7 @@ import types
 
 import numpy as np
 import pytest
-from recorded_steps import classes, double_precision, floats, mlp, pair, refused, same, trainer  # noqa: F401
+from recorded_steps import classes, double_precision, floats, mlp, pair, refused, replayed, same, trainer  # noqa: F401
 
 import tinygrad_edu as torch
 from tinygrad_edu import nn
@@ -284,3 +284,13 @@ def test_generators_of_python_and_numpy():
 def test_what_is_iterated_on():
     endless = itertools.cycle([1.0])
     refused(lambda x: x * sum(itertools.islice(endless, 1)), floats(3), why="as a counter is")
+
+
+def test_what_tells_no_module_of_its_own():
+    odd = type("Odd", (), {"__module__": 3, "factor": 2.0})()
+    times = eval("lambda x, y: x * y", {})
+    assert times.__module__ is None
+    recorded = replayed(lambda x: times(x, odd.factor), floats(3))
+    odd.factor = 5.0
+    x = floats(3)
+    assert np.array_equal(recorded(x).numpy(), (x * 5).numpy())

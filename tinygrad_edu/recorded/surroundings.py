@@ -166,11 +166,11 @@ def _of_the_house(value: Any) -> bool:
     """Whether something is an object, a class or a module of this package or of NumPy."""
     kind = value if isinstance(value, type) else type(value)
     name = value.__name__ if isinstance(value, types.ModuleType) else kind.__module__
-    return name.partition(".")[0] in (PACKAGE, "numpy")
+    return str(name).partition(".")[0] in (PACKAGE, "numpy")  # of Cython's functions the type has no word there
 
 
 def _of_the_user(value: Any) -> bool:
-    return isinstance(value, types.FunctionType) and value.__module__.partition(".")[0] not in (PACKAGE, "enum")
+    return isinstance(value, types.FunctionType) and str(value.__module__).partition(".")[0] not in (PACKAGE, "enum")
 
 
 def _roots(functions: Sequence[types.FunctionType]) -> Iterator[Look]:
