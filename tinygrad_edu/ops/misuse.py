@@ -143,8 +143,7 @@ def _again(
             return function(*args, *rest, **options)
         except TypeError as error:
             if others and "unexpected keyword" in str(error):
-                said = str(error).partition(". Did you mean")[0]  # Python 3.13 has an opinion of its own
-                raise TypeError(f"{said}{alike(others[0], names)}") from None
+                raise TypeError(f"{_plainly(error)}{alike(others[0], names)}") from None
             raise
     return (function if others else face)(*args, *rest, **options)
 
@@ -202,12 +201,17 @@ def _raised(error: Exception) -> bool:
     return trace is not None and trace.tb_frame.f_code.co_code[trace.tb_lasti] == dis.opmap["RAISE_VARARGS"]
 
 
+def _plainly(error: Exception) -> str:
+    """What Python says of a call, without the word that 3.13 guesses was meant: it knows fewer of them."""
+    return str(error).partition(". Did you mean")[0]
+
+
 OPTIONS = ("dtype", "device", "requires_grad", "layout", "pin_memory", "memory_format")
 
 
 def unknown(function: Callable, given: dict[str, Any], error: Exception) -> str:
     """The keyword that was handed on and that nothing takes, with the nearest that is taken; nothing if that was not it."""
-    found = re.search(r"got an unexpected keyword argument '(\w+)'(?=$|\. Did)", str(error))
+    found = re.search(r"got an unexpected keyword argument '(\w+)'$", _plainly(error))
     handed_on: dict[str, Any] = next(
         (given[name] for name in _stars(function) if isinstance(given.get(name), dict)), {}
     )

@@ -46,9 +46,9 @@ def _is_last(x, dim):
     return x.ndim > 1 and dim in (-1, x.ndim - 1)
 
 
-def _none(dim):
-    """Dimension 0 of a number alone, as no dimension: to CuPy it has none."""
-    return () if dim in (0, -1) else dim
+def _along(x, dim):
+    """`dim`, but no dimension for the one of a number alone: to CuPy it has none."""
+    return () if not x.ndim and dim in (0, -1) else dim
 
 
 # The plain definitions are for the reader, and for tests: the rules of these operations work on tensors too.
@@ -66,7 +66,7 @@ def _log_softmax_plain(x, dim):
 def _softmax(x, dim):
     """exp(x) / Σ exp(x) along `dim`."""
     refuse("biu", "softmax", x)
-    return _softmax_along(x, dim if x.ndim else _none(dim))
+    return _softmax_along(x, _along(x, dim))
 
 
 @devices.fused
@@ -87,7 +87,7 @@ def _softmax_along_grad(g, out, dim):
 def _log_softmax(x, dim):
     """x - log Σ exp(x) along `dim`."""
     refuse("biu", "log_softmax", x)
-    return _log_softmax_along(x, dim if x.ndim else _none(dim))
+    return _log_softmax_along(x, _along(x, dim))
 
 
 @devices.fused
@@ -104,8 +104,8 @@ def _log_softmax_along_grad(g, out, dim):
     return g - exp(out) * g.sum(dim, keepdims=True)
 
 
-_softmax.grad(x=lambda g, out, dim: _softmax_along_grad(g, out, dim if out.ndim else ()))
-_log_softmax.grad(x=lambda g, out, dim: _log_softmax_along_grad(g, out, dim if out.ndim else ()))
+_softmax.grad(x=lambda g, out, dim: _softmax_along_grad(g, out, _along(out, dim)))
+_log_softmax.grad(x=lambda g, out, dim: _log_softmax_along_grad(g, out, _along(out, dim)))
 
 
 def softmax(input: Tensor, dim: int, dtype: Any = None, *, out: Tensor | None = None) -> Tensor:
